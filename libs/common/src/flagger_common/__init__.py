@@ -1,0 +1,1 @@
+"""What the processes of the suite share; it never imports a service."""
