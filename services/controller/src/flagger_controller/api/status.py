@@ -1,0 +1,107 @@
+"""The status of a Canary (spec/canary-api.md section 5): upstream's fields and our `run`.
+
+Status is the truth and the cluster follows it, so everything that a release needs to go on after
+a crash is here. Upstream's fields keep their meaning to the letter; what upstream kept in routes
+or in memory is in `run`.
+"""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from flagger_controller.api.base import Model
+
+
+class Phase(StrEnum):
+    """Where a release stands (canary-api.md section 5.1)."""
+
+    NEW = ""
+    INITIALIZING = "Initializing"
+    INITIALIZED = "Initialized"
+    WAITING = "Waiting"
+    PROGRESSING = "Progressing"
+    WAITING_PROMOTION = "WaitingPromotion"
+    PROMOTING = "Promoting"
+    FINALISING = "Finalising"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    TERMINATING = "Terminating"
+    TERMINATED = "Terminated"
+
+
+class Obligation(StrEnum):
+    """An effect that was decided but is not yet confirmed (architecture.md 2.3b)."""
+
+    NONE = ""
+    ROLLBACK = "rollback"
+    """Traffic to the primary, target to zero; then the phase becomes Failed."""
+    SKIP = "skip"
+    """Promote without analysis, target to zero; then the phase becomes Succeeded."""
+
+
+class Route(Model):
+    """A split of traffic in percent; the two weights sum to 100."""
+
+    primary: int = 100
+    canary: int = 0
+    mirrored: bool = False
+
+
+class Run(Model):
+    """What upstream kept in routing objects or in memory; additive to upstream's status."""
+
+    route: Route | None = None
+    """The split that routing objects must show; absent on objects last written by upstream."""
+    ticked_at: str = ""
+    """RFC 3339, milliseconds: the tick that last changed the status. The next one is due an
+    interval later, over restarts and changes of leader too."""
+    obligation: Obligation = Obligation.NONE
+    """Unfinished effect; the visible phase changes only when it is confirmed."""
+    unannounced: bool = False
+    """A terminal transition whose hooks, events and alerts have not all been sent."""
+    promotion_failed: bool = False
+    """The primary died while it was promoted: traffic stays on the target."""
+    primary_broken: bool = False
+    """The run was started to repair a primary that cannot become ready on its own."""
+    pre_rollout_passed: bool = False
+    """Pre-rollout hooks of this run have passed and are not called again."""
+    promotion_approved: bool = False
+    """The promotion gate of this run has opened; it is asked once."""
+    halted: str = ""
+    """Why the last tick did not advance, where events are sent on the edge only."""
+    waiting_from: Phase = Phase.NEW
+    """The settled phase that Waiting was entered from, to return to."""
+
+
+class Condition(Model):
+    """A condition in the usual Kubernetes form."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    last_update_time: str = ""
+    last_transition_time: str = ""
+
+
+class CanaryStatus(Model):
+    """The status subresource."""
+
+    phase: Phase = Phase.NEW
+    canary_weight: int = 0
+    failed_checks: int = 0
+    iterations: int = 0
+    tracked_configs: dict[str, str] | None = None
+    last_applied_spec: str = ""
+    last_promoted_spec: str = ""
+    last_transition_time: str = ""
+    session_affinity_cookie: str = ""
+    previous_session_affinity_cookie: str = ""
+    primary_session_affinity_cookie: str = ""
+    conditions: tuple[Condition, ...] = ()
+    run: Run = Field(default_factory=Run)
+
+    @property
+    def route(self) -> Route:
+        """The split in force; all traffic on the primary where none was recorded."""
+        return self.run.route or Route()

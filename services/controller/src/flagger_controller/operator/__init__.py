@@ -1,0 +1,1 @@
+"""The process: flags, kopf handlers, leadership, HTTP endpoints, wiring."""

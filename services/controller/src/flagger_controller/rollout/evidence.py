@@ -1,0 +1,103 @@
+"""What the engine knows (`Seen`) and what it can ask for (`Check`, answered in `Evidence`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flagger_controller.api.canary import Webhook
+from flagger_controller.api.status import Phase, Route
+
+
+@dataclass(frozen=True)
+class Health:
+    """Readiness of a workload (state-machine.md section 14)."""
+
+    ready: bool
+    retriable: bool = True
+    """False: waiting longer does not help, the deadline is over or the rollout is dead."""
+    reason: str = ""
+    """The complete event text when not ready."""
+    available: bool = True
+    """At least one pod can take traffic."""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A version of the target: its template and the configs it uses (canary-api.md section 6)."""
+
+    spec: str
+    """Hash of the pod template (or what stands for it)."""
+    configs: Mapping[str, str] | None = None
+    """Checksums of tracked configs; None when they are not tracked."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The cluster as the watch cache shows it at the start of a walk."""
+
+    revision: Revision
+    target: Health
+    primary: Health
+    promoted: bool = False
+    """The primary carries the revision that the status is about."""
+    settled: bool = True
+    """The cluster shows what the status asks for; nothing is left to write."""
+    route: Route | None = None
+    """The split found in routing objects, to adopt a release that upstream started."""
+
+
+@dataclass(frozen=True)
+class ProvidersCheck:
+    """Are the metric providers of this canary reachable?"""
+
+
+@dataclass(frozen=True)
+class HookCheck:
+    """Call one webhook."""
+
+    hook: Webhook
+    phase: Phase
+    """The phase in the payload (state-machine.md section 11)."""
+
+
+@dataclass(frozen=True)
+class MetricCheck:
+    """Measure one metric of `analysis.metrics`."""
+
+    index: int
+
+
+Check = ProvidersCheck | HookCheck | MetricCheck
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a hook or a provider said."""
+
+    ok: bool
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric has a value (in the unit of its bounds)."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """A metric has no value; the complete event text tells why."""
+
+    text: str
+    failed: bool = False
+    """The source could not be asked (True), as opposed to: it has no values (False)."""
+
+
+Result = Answer | Measured | Unmeasured
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that was asked in this tick, in the order of asking."""
+
+    results: Mapping[Check, Result] = field(default_factory=dict)

@@ -1,0 +1,75 @@
+"""The contract of routers: who moves the traffic (spec/routing.md section 3).
+
+Pure: objects in, objects out. Fetching, comparing and writing live once, in `tick/converge.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.status import Route
+from flagger_controller.cluster.client import Ref
+from flagger_controller.targets.base import Traits
+
+Objects = Mapping[Ref, Object]
+"""Live objects by reference; an object that does not exist has no entry."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a provider can express; what it cannot is refused before any traffic moves."""
+
+    weights: bool = True
+    match: bool = False
+    mirror: bool = False
+    """Mirroring as a step of the weighted strategy."""
+    mirror_iterations: bool = False
+    """Mirroring during the iterations of Blue/Green."""
+    mirror_weight: bool = False
+    session_affinity: bool = False
+
+
+@dataclass(frozen=True)
+class RouterSettings:
+    """Flags that concern routers."""
+
+    ingress_annotations_prefix: str = "nginx.ingress.kubernetes.io"
+    ingress_class: str = ""
+    own_references: bool = True
+    """False when routes live in another cluster than the Canary."""
+
+
+class Router(Protocol):
+    """One provider."""
+
+    capabilities: Capabilities
+
+    def refs(self, canary: Canary) -> tuple[Ref, ...]:
+        """Every object that this router reads or writes."""
+        ...
+
+    def desired(
+        self, canary: Canary, traits: Traits, route: Route, live: Objects
+    ) -> Mapping[Ref, Object]:
+        """The complete objects for this split, built on the live ones.
+
+        Where live already says the same (apart from server defaults), the live object itself is
+        returned unchanged, so that `desired == live` means: nothing to write. Foreign fields,
+        unknown fields and users' metadata survive. Raises `ConfigError` for a Canary that this
+        provider cannot serve.
+        """
+        ...
+
+    def read(self, canary: Canary, live: Objects) -> Route | None:
+        """The split found in the cluster; None when there is none (adoption, drift)."""
+        ...
+
+    def settled(self, canary: Canary, live: Objects) -> str:
+        """Empty when the data plane has taken over the route, else why not (a short reason)."""
+        ...
+
+    def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object]:
+        """The objects as they were before the Canary, for `revertOnDeletion`."""
+        ...

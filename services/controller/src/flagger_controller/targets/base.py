@@ -1,0 +1,112 @@
+"""The contract of target kinds: what is being rolled out (spec/targets.md section 1).
+
+Everything here is pure: objects in, objects out. Reading, comparing and writing live once, in
+`tick/converge.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
+from flagger_controller.cluster.client import Resource
+from flagger_controller.rollout.evidence import Health
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """Flags that concern targets."""
+
+    selector_labels: tuple[str, ...] = ("app", "name", "app.kubernetes.io/name")
+    include_label_prefix: tuple[str, ...] = ()
+    config_tracking: bool = True
+
+
+@dataclass(frozen=True)
+class Port:
+    """A discovered port; port and target port are the same number."""
+
+    name: str
+    number: int
+    protocol: str = "TCP"
+
+
+@dataclass(frozen=True)
+class Selector:
+    """The label that tells the pods of target and primary apart."""
+
+    key: str
+    value: str
+
+    @property
+    def primary(self) -> str:
+        """Its value on the primary's pods."""
+        return f"{self.value}-primary"
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What Services need to know of a target."""
+
+    selector: Selector | None
+    """None for Service targets: no Services are generated."""
+    ports: tuple[Port, ...] = ()
+
+
+@dataclass(frozen=True)
+class ConfigRef:
+    """A ConfigMap or Secret that the target's pods use."""
+
+    kind: str
+    """`ConfigMap` or `Secret`."""
+    name: str
+    optional: bool = False
+
+
+Configs = Mapping[ConfigRef, Object]
+"""The tracked configs that exist and count (targets.md 8.2)."""
+
+
+class Target(Protocol):
+    """A kind of target."""
+
+    resource: Resource
+
+    def traits(self, canary: Canary, target: Object) -> Traits:
+        """Selector and ports; raises `ConfigError` with the event text of targets.md section 4."""
+        ...
+
+    def revision(self, target: Object) -> str:
+        """Hash of the target's revision in our `v2:` form (canary-api.md 6.1, 6.3)."""
+        ...
+
+    def configs(self, target: Object) -> tuple[ConfigRef, ...]:
+        """Every config reference of the pod template (targets.md 8.1), each object once."""
+        ...
+
+    def primary(
+        self, canary: Canary, target: Object, configs: Configs, live: Object | None
+    ) -> Object:
+        """The complete primary object to write, built from `live` when it exists.
+
+        Deterministic: the same target, configs and status give the same object, so promoting
+        twice is promoting once.
+        """
+        ...
+
+    def promoted(self, canary: Canary, target: Object, configs: Configs, primary: Object) -> bool:
+        """Does the primary already carry what `primary()` would write for promotion?"""
+        ...
+
+    def scaled(self, canary: Canary, target: Object, *, up: bool, replicas: int) -> Object | None:
+        """Merge patch that scales the target from or to zero; None when it is there already.
+
+        `replicas` is what scaling from zero uses when the target itself does not know.
+        """
+        ...
+
+    def health(self, canary: Canary, workload: Object, *, primary: bool, now: datetime) -> Health:
+        """Readiness of target or primary, with the complete event text."""
+        ...
