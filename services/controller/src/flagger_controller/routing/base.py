@@ -10,8 +10,8 @@ from typing import Protocol
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Route
+from flagger_controller.api.traits import Traits
 from flagger_controller.cluster.client import Ref
-from flagger_controller.targets.base import Traits
 
 Objects = Mapping[Ref, Object]
 """Live objects by reference; an object that does not exist has no entry."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
+from flagger_controller.api.traits import Traits
 from flagger_controller.cluster.client import Resource
 from flagger_controller.rollout.evidence import Health
 
@@ -22,37 +23,6 @@ class TargetSettings:
     selector_labels: tuple[str, ...] = ("app", "name", "app.kubernetes.io/name")
     include_label_prefix: tuple[str, ...] = ()
     config_tracking: bool = True
-
-
-@dataclass(frozen=True)
-class Port:
-    """A discovered port; port and target port are the same number."""
-
-    name: str
-    number: int
-    protocol: str = "TCP"
-
-
-@dataclass(frozen=True)
-class Selector:
-    """The label that tells the pods of target and primary apart."""
-
-    key: str
-    value: str
-
-    @property
-    def primary(self) -> str:
-        """Its value on the primary's pods."""
-        return f"{self.value}-primary"
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What Services need to know of a target."""
-
-    selector: Selector | None
-    """None for Service targets: no Services are generated."""
-    ports: tuple[Port, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,4 +79,22 @@ class Target(Protocol):
 
     def health(self, canary: Canary, workload: Object, *, primary: bool, now: datetime) -> Health:
         """Readiness of target or primary, with the complete event text."""
+        ...
+
+
+class Scaler(Protocol):
+    """A kind of autoscaler (targets.md sections 10 and 11)."""
+
+    resource: Resource
+
+    def primary(self, canary: Canary, scaler: Object, live: Object | None) -> Object:
+        """The complete primary scaler in update mode; create-only mode ignores it when live."""
+        ...
+
+    def paused(self, scaler: Object, *, pause: bool) -> Object | None:
+        """Merge patch that pauses or resumes the target's scaler; None when nothing changes."""
+        ...
+
+    def replicas(self, scaler: Object) -> int:
+        """Replicas that scaling the target from zero starts with, at least 1."""
         ...
