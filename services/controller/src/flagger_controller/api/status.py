@@ -6,10 +6,11 @@ or in memory is in `run`.
 """
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Field
 
-from flagger_controller.api.base import Model
+from flagger_controller.api.base import Model, Object
 
 
 class Phase(StrEnum):
@@ -37,6 +38,8 @@ class Obligation(StrEnum):
     """Traffic to the primary, target to zero; then the phase becomes Failed."""
     SKIP = "skip"
     """Promote without analysis, target to zero; then the phase becomes Succeeded."""
+    KEEP_CANARY = "keep-canary"
+    """The primary died while it was promoted: traffic to the target; then Failed."""
 
 
 class Route(Model):
@@ -68,7 +71,9 @@ class Run(Model):
     promotion_approved: bool = False
     """The promotion gate of this run has opened; it is asked once."""
     halted: str = ""
-    """Why the last tick did not advance, where events are sent on the edge only."""
+    """What holds the run, where people are told once and not at every tick."""
+    reason: str = ""
+    """Why the run failed or was skipped; the text of the alert."""
     waiting_from: Phase = Phase.NEW
     """The settled phase that Waiting was entered from, to return to."""
 
@@ -101,7 +106,23 @@ class CanaryStatus(Model):
     conditions: tuple[Condition, ...] = ()
     run: Run = Field(default_factory=Run)
 
+    def to_api(self) -> Object:
+        """What is stored: upstream's counters always, all else where it says something."""
+        whole = super().to_api()
+        kept = {key: value for key, value in whole.items() if key in _ALWAYS or not _empty(value)}
+        if self.tracked_configs is not None:
+            kept["trackedConfigs"] = dict(self.tracked_configs)
+        run = {key: value for key, value in whole["run"].items() if not _empty(value)}
+        return {**kept, "run": run} if run else {k: v for k, v in kept.items() if k != "run"}
+
     @property
     def route(self) -> Route:
         """The split in force; all traffic on the primary where none was recorded."""
         return self.run.route or Route()
+
+
+_ALWAYS: Final = frozenset({"phase", "canaryWeight", "failedChecks", "iterations"})
+
+
+def _empty(value: object) -> bool:
+    return value is None or value is False or value in ("", [], {})

@@ -1,9 +1,11 @@
 """The Kubernetes API as the rest of the controller sees it; implemented by `http` and `fake`."""
 
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from flagger_controller.errors import Conflict, NotFound, Retriable
+from flagger_controller.errors import Conflict, FlaggerError, NotFound, Retriable
 
 Object = dict[str, Any]
 
@@ -33,16 +35,32 @@ class Ref:
     namespace: str = ""
 
     def __str__(self) -> str:
-        return f"{self.resource.kind} {self.name}.{self.namespace}"
+        where = f".{self.namespace}" if self.namespace else ""
+        return f"{self.resource.kind} {self.name}{where}"
 
 
-@dataclass
+@dataclass(frozen=True)
+class Page:
+    """A part of a list."""
+
+    items: Sequence[bytes]
+    """Objects as JSON; items of built-in kinds carry no apiVersion and kind."""
+    version: str
+    """The resourceVersion of the whole list, the same on every page."""
+    token: str = ""
+    """Asks for the next page; empty on the last one."""
+
+
+@dataclass(eq=False)
 class ApiError(Exception):
     """An answer of the API server that is not a success."""
 
     status: int
+    """HTTP status; 0 when there was no answer."""
     reason: str
     message: str
+    retry_after: float = 0.0
+    """Seconds that the server asks us to wait."""
 
     def __str__(self) -> str:
         return self.message
@@ -58,6 +76,14 @@ class ApiNotFound(ApiError, NotFound):
 
 class ApiUnavailable(ApiError, Retriable):
     """429, 5xx, a timeout or a broken connection; whether a write took effect is unknown."""
+
+
+class Fenced(FlaggerError):
+    """A write was refused on this side, before it was sent: our leadership is not certain."""
+
+
+Fence = Callable[[], None]
+"""Called right before every write; raises `Fenced` to stop it."""
 
 
 class KubeClient(Protocol):
@@ -85,4 +111,31 @@ class KubeClient(Protocol):
 
     async def delete(self, ref: Ref, *, uid: str = "") -> None:
         """Delete; with a uid only that very object."""
+        ...
+
+    async def page(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        limit: int = 500,
+        token: str = "",
+        metadata_only: bool = False,
+    ) -> Page:
+        """Read one page of a consistent list; 410 when the token has expired."""
+        ...
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        version: str,
+        seconds: float,
+        metadata_only: bool = False,
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Stream watch events (JSON documents) after a version; the server ends it in time.
+
+        Raises `ApiError` on entering (410 when the version is too old) and while streaming.
+        """
         ...

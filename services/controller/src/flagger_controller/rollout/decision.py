@@ -77,5 +77,9 @@ class Decision:
     """Walk again at once after the converge: an obligation waits to be confirmed."""
     ticked: bool = False
     """This walk used up the interval: the next tick is due an interval later."""
+    announce_first: bool = False
+    """Announce, then commit: for announcements that a crash must not swallow."""
+    release: bool = False
+    """Everything is reverted: remove the finalizer."""
     measured: bool = False
     """The analysis duration of this tick is observed (state-machine.md step 25)."""

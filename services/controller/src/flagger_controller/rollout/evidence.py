@@ -1,9 +1,10 @@
 """What the engine knows (`Seen`) and what it can ask for (`Check`, answered in `Evidence`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
-from flagger_controller.api.canary import Webhook
+from flagger_controller.api.canary import HookType
 from flagger_controller.api.status import Phase, Route
 
 
@@ -39,10 +40,16 @@ class Seen:
     primary: Health
     promoted: bool = False
     """The primary carries the revision that the status is about."""
+    foreign_hash: bool = False
+    """The recorded hash has upstream's form and cannot be compared (canary-api.md 6.3)."""
     settled: bool = True
     """The cluster shows what the status asks for; nothing is left to write."""
     route: Route | None = None
     """The split found in routing objects, to adopt a release that upstream started."""
+    problem: str = ""
+    """Why nothing can be done for this canary; the event text, naming field and remedy."""
+    lagging: str = ""
+    """The data plane has not taken over the last route yet; the event text."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,22 @@ class ProvidersCheck:
 class HookCheck:
     """Call one webhook."""
 
-    hook: Webhook
+    kind: HookType
+    index: int
+    """Position among the hooks of its type."""
     phase: Phase
     """The phase in the payload (state-machine.md section 11)."""
+
+
+class MetricPart(StrEnum):
+    """One entry of `analysis.metrics` may be measured in several ways (metrics.md section 2)."""
+
+    BUILTIN = "builtin"
+    """`request-success-rate` or `request-duration`."""
+    QUERY = "query"
+    """Its inline query."""
+    TEMPLATE = "template"
+    """Its MetricTemplate; also what an entry with nothing usable fails with."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +84,7 @@ class MetricCheck:
     """Measure one metric of `analysis.metrics`."""
 
     index: int
+    part: MetricPart
 
 
 Check = ProvidersCheck | HookCheck | MetricCheck
@@ -98,6 +119,19 @@ Result = Answer | Measured | Unmeasured
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that was asked in this tick, in the order of asking."""
+    """Everything that was asked in this tick."""
 
-    results: Mapping[Check, Result] = field(default_factory=dict)
+    answers: Mapping[HookCheck | ProvidersCheck, Answer] = field(default_factory=dict)
+    measurements: Mapping[MetricCheck, Measured | Unmeasured] = field(default_factory=dict)
+
+    def having(self, check: Check, result: Result) -> "Evidence":
+        """This evidence and one more result.
+
+        Raises:
+            TypeError: a metric was answered like a hook, or the other way round.
+        """
+        if isinstance(check, MetricCheck) and not isinstance(result, Answer):
+            return replace(self, measurements={**self.measurements, check: result})
+        if not isinstance(check, MetricCheck) and isinstance(result, Answer):
+            return replace(self, answers={**self.answers, check: result})
+        raise TypeError(f"{result!r} does not answer {check!r}")

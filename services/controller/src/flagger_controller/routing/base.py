@@ -12,6 +12,7 @@ from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Route
 from flagger_controller.api.traits import Traits
 from flagger_controller.cluster.client import Ref
+from flagger_controller.errors import ConfigError
 
 Objects = Mapping[Ref, Object]
 """Live objects by reference; an object that does not exist has no entry."""
@@ -73,3 +74,28 @@ class Router(Protocol):
     def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object]:
         """The objects as they were before the Canary, for `revertOnDeletion`."""
         ...
+
+
+def split(primary: int, canary: int, *, mirrored: bool = False) -> Route | None:
+    """A split read from weights; None where they do not sum to 100.
+
+    Upstream takes the missing part for granted and can compute a step from two zeros (S33).
+    """
+    if primary + canary != 100:
+        return None
+    return Route(primary=primary, canary=canary, mirrored=mirrored)
+
+
+def refuse_match(canary: Canary, provider: str) -> None:
+    """Refuse conditions that a provider cannot express.
+
+    Upstream drops them, and the first iteration sends all users to the canary (S7).
+
+    Raises:
+        ConfigError: the Canary has `analysis.match`.
+    """
+    if canary.analysis.match:
+        raise ConfigError(
+            f"spec.analysis.match cannot be served by provider {provider}: remove it, "
+            "or use a provider that routes by request, such as istio or gatewayapi:v1"
+        )

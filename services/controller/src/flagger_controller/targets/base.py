@@ -18,11 +18,19 @@ from flagger_controller.rollout.evidence import Health
 
 @dataclass(frozen=True)
 class TargetSettings:
-    """Flags that concern targets."""
+    """Flags that concern targets; names in lists are trimmed and empty ones dropped."""
 
     selector_labels: tuple[str, ...] = ("app", "name", "app.kubernetes.io/name")
+    """Label keys that may tell the pods of target and primary apart, in order of preference."""
     include_label_prefix: tuple[str, ...] = ()
+    """Labels of the target whose key starts so are copied to what is generated; `*` is all."""
     config_tracking: bool = True
+    """Copy the ConfigMaps and Secrets of the pods and start a run when they change."""
+
+    def __post_init__(self) -> None:
+        for field in ("selector_labels", "include_label_prefix"):
+            words = (word.strip() for word in getattr(self, field))
+            object.__setattr__(self, field, tuple(word for word in words if word))
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,15 @@ Configs = Mapping[ConfigRef, Object]
 class Target(Protocol):
     """A kind of target."""
 
-    resource: Resource
+    @property
+    def resource(self) -> Resource:
+        """How the API server addresses targets of this kind."""
+        ...
+
+    @property
+    def tracks_configs(self) -> bool:
+        """False: `trackedConfigs` stays absent (Services, or the flag is off)."""
+        ...
 
     def traits(self, canary: Canary, target: Object) -> Traits:
         """Selector and ports; raises `ConfigError` with the event text of targets.md section 4."""
@@ -70,10 +86,21 @@ class Target(Protocol):
         """Does the primary already carry what `primary()` would write for promotion?"""
         ...
 
+    def twin(self, canary: Canary, target: Object, live: Object | None) -> Object | None:
+        """The `-canary` copy that follows the target all the time; None for workloads."""
+        ...
+
     def scaled(self, canary: Canary, target: Object, *, up: bool, replicas: int) -> Object | None:
         """Merge patch that scales the target from or to zero; None when it is there already.
 
         `replicas` is what scaling from zero uses when the target itself does not know.
+        """
+        ...
+
+    def reverted(self, target: Object, primary: Object | None, *, replicas: int) -> Object | None:
+        """Merge patch that gives the target its size back (`revertOnDeletion`); None: has it.
+
+        `replicas` is what scaling from zero uses when there is no primary to learn from.
         """
         ...
 
@@ -85,7 +112,10 @@ class Target(Protocol):
 class Scaler(Protocol):
     """A kind of autoscaler (targets.md sections 10 and 11)."""
 
-    resource: Resource
+    @property
+    def resource(self) -> Resource:
+        """How the API server addresses autoscalers of this kind."""
+        ...
 
     def primary(self, canary: Canary, scaler: Object, live: Object | None) -> Object:
         """The complete primary scaler in update mode; create-only mode ignores it when live."""

@@ -1,0 +1,86 @@
+"""Sends things off the tick path: a bounded queue, in order within a lane, lanes side by side.
+
+A slow receiver must not stretch an analysis interval, and must not hold up other canaries.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+logger = logging.getLogger(__name__)
+
+Job = Callable[[], Awaitable[None]]
+
+_CAPACITY: Final = 1000
+_WORKERS: Final = 20
+
+
+class Outbox:
+    """Jobs wait here until one of the workers of `run` has done them.
+
+    A lane is handed to one worker at a time and goes to the back of the line after each job.
+    """
+
+    def __init__(self, capacity: int = _CAPACITY, workers: int = _WORKERS) -> None:
+        """Make an empty outbox.
+
+        Args:
+            capacity: jobs that may wait in all lanes together.
+            workers: jobs that run at the same time.
+        """
+        self._capacity = capacity
+        self._workers = workers
+        self._lanes: dict[str, deque[Job]] = {}
+        self._ready: asyncio.Queue[str] = asyncio.Queue()
+        self._waiting = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def put(self, lane: str, job: Job) -> bool:
+        """Add a job to the end of a lane; False: the outbox is full and the job is dropped."""
+        if self._waiting >= self._capacity:
+            return False
+        jobs = self._lanes.setdefault(lane, deque())
+        jobs.append(job)
+        self._waiting += 1
+        self._empty.clear()
+        if len(jobs) == 1:
+            self._ready.put_nowait(lane)
+        return True
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._workers):
+                group.create_task(self._work())
+
+    async def drain(self, seconds: float) -> int:
+        """Wait until everything is done, at most so long; the number of jobs left undone."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            logger.warning("%d messages were not sent in time", self._waiting)
+        return self._waiting
+
+    async def _work(self) -> None:
+        while True:
+            lane = await self._ready.get()
+            jobs = self._lanes[lane]
+            try:
+                await jobs[0]()
+            except Exception:
+                logger.exception("a message could not be sent")
+            self._finish(lane, jobs)
+
+    def _finish(self, lane: str, jobs: deque[Job]) -> None:
+        jobs.popleft()
+        self._waiting -= 1
+        if jobs:
+            self._ready.put_nowait(lane)
+        else:
+            del self._lanes[lane]
+        if not self._waiting:
+            self._empty.set()

@@ -1,0 +1,173 @@
+"""Measures the metrics of a canary (metrics.md sections 5 to 8, 10); every text is interface.
+
+Bounds are not this module's business (`rollout/thresholds.py`), nor is the order of the checks
+(`rollout/judging.py`).
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from flagger_controller import net
+from flagger_controller.api.canary import Canary, Metric
+from flagger_controller.errors import ConfigError, FlaggerError
+from flagger_controller.metrics import (
+    METRIC_SOURCES,
+    observers,
+    template,
+    templates,
+    variables,
+)
+from flagger_controller.metrics.base import NoValues, SourceError
+from flagger_controller.metrics.prometheus import Prometheus
+from flagger_controller.metrics.templates import Lookups, Settings
+from flagger_controller.metrics.variables import Variables
+from flagger_controller.rollout import thresholds
+from flagger_controller.rollout.evidence import Answer, Measured, MetricPart, Unmeasured
+
+_NOTHING_USABLE: Final = (
+    "Metric query failed for no usable metrics template and query were configured"
+)
+Reading = Measured | Unmeasured
+
+
+class _Failed(Exception):
+    """Ends a measurement, with the complete event text."""
+
+    def __init__(self, text: str, *, failed: bool = True) -> None:
+        super().__init__(text)
+        self.reading = Unmeasured(text, failed=failed)
+
+
+class Evaluator:
+    """Measures metrics and checks that their providers can be reached."""
+
+    def __init__(
+        self,
+        http: net.Http,
+        lookups: Lookups,
+        settings: Settings,
+        sources: Mapping[str, str] = METRIC_SOURCES,
+    ) -> None:
+        self._http = http
+        self._lookups = lookups
+        self._settings = settings
+        self._templates = templates.Templates(http, lookups, settings, sources)
+
+    async def measure(self, canary: Canary, metric: Metric, part: MetricPart) -> Reading:
+        """The value of one part of an entry of `analysis.metrics`, or why there is none.
+
+        The unit is the one of the bounds: milliseconds for the built-in request duration.
+        """
+        try:
+            names = variables.of(canary, metric, await self._revision(canary))
+            match part:
+                case MetricPart.BUILTIN:
+                    return Measured(await self._builtin(canary, metric, names))
+                case MetricPart.QUERY:
+                    return Measured(await self._inline(canary, metric, names))
+                case MetricPart.TEMPLATE:
+                    return Measured(await self._template(canary, metric, names))
+        except _Failed as failure:
+            return failure.reading
+
+    async def check_providers(self, canary: Canary) -> Answer:
+        """Whether the providers of all metrics answer (metrics.md section 10); advice only.
+
+        Built-ins need Prometheus, templates their own source; inline queries are not checked.
+        The error is the text after `Error checking metric providers: `.
+        """
+        for metric in canary.analysis.metrics:
+            try:
+                if metric.name in thresholds.BUILTINS:
+                    await self._check_prometheus(canary)
+                elif metric.template_ref is not None:
+                    await self._templates.check(canary, metric)
+            except FlaggerError as error:
+                return Answer(ok=False, error=str(error))
+        return Answer(ok=True)
+
+    async def _check_prometheus(self, canary: Canary) -> None:
+        try:
+            await self._prometheus(canary).online()
+        except (SourceError, ConfigError) as error:
+            raise SourceError(f"prometheus not avaiable: {error}") from error
+
+    def _prometheus(self, canary: Canary) -> Prometheus:
+        address = canary.spec.metrics_server or self._settings.metrics_server
+        return Prometheus.at(address, self._http)
+
+    async def _revision(self, canary: Canary) -> str:
+        """What takes the place of the route for Knative (metrics.md section 3).
+
+        Asked only where Knative moves this canary's traffic, not whenever the global provider
+        is Knative (sharp edge M24).
+        """
+        provider = canary.spec.provider or self._settings.mesh_provider
+        if provider != "knative":
+            return ""
+        try:
+            return await self._lookups.knative_revision(canary.namespace, canary.target)
+        except FlaggerError as error:
+            name = f"{canary.namespace}/{canary.target}"
+            raise _Failed(f"Error fetching Knative service {name} {error}") from error
+
+    async def _builtin(self, canary: Canary, metric: Metric, names: Variables) -> float:
+        provider = observers.provider_string(canary, self._settings.mesh_provider)
+        source = self._server(canary)
+        try:
+            observer = observers.observer(provider)
+        except ConfigError as error:
+            raise _Failed(f"Prometheus query failed: {error}") from error
+        prefix = "" if observer.plain_errors else "running query failed: "
+        try:
+            extended = variables.for_observer(names, canary, observer)
+            rate = metric.name == thresholds.SUCCESS_RATE
+            query = observer.success_rate if rate else observer.duration
+            value = await source.query(template.render(query, extended))
+        except NoValues as error:
+            raise _no_traffic(canary, metric, provider, f"{prefix}{error}") from error
+        except SourceError as error:
+            raise _Failed(f"Prometheus query failed: {prefix}{error}") from error
+        return value * 1000 if observer.seconds and not rate else value
+
+    async def _inline(self, canary: Canary, metric: Metric, names: Variables) -> float:
+        source = self._server(canary)
+        try:
+            return await source.query(template.render(metric.query, names))
+        except NoValues as error:
+            text = f"Halt advancement no values found for metric: {metric.name}"
+            raise _Failed(text, failed=False) from error
+        except (SourceError, ConfigError) as error:
+            text = f"Prometheus query failed for {metric.name}: {error}"
+            raise _Failed(text) from error
+
+    async def _template(self, canary: Canary, metric: Metric, names: Variables) -> float:
+        if metric.template_ref is None:
+            raise _Failed(_NOTHING_USABLE)
+        try:
+            return await self._templates.query(canary, metric, names)
+        except NoValues as error:
+            text = f"Halt advancement no values found for custom metric: {metric.name}: {error}"
+            raise _Failed(text, failed=False) from error
+        except SourceError as error:
+            raise _Failed(f"Metric query failed for {metric.name}: {error}") from error
+        except FlaggerError as error:
+            raise _Failed(str(error)) from error
+
+    def _server(self, canary: Canary) -> Prometheus:
+        try:
+            return self._prometheus(canary)
+        except ConfigError as error:
+            address = net.public(canary.spec.metrics_server or self._settings.metrics_server)
+            text = f"Error building Prometheus client for {address} {error}"
+            raise _Failed(text) from error
+
+
+def _no_traffic(canary: Canary, metric: Metric, provider: str, cause: str) -> _Failed:
+    text = (
+        f"Halt advancement no values found for {provider} metric {metric.name}"
+        f" probably {canary.target}.{canary.namespace} is not receiving traffic"
+    )
+    if metric.name == thresholds.SUCCESS_RATE:
+        text += f": {cause}"
+    return _Failed(text, failed=False)

@@ -1,0 +1,121 @@
+"""Command line: upstream's flags and environment (install.md section 1) to `Settings`.
+
+One or two dashes, `-x v` or `-x=v`, booleans bare or `-x=false`. A non-empty environment variable
+wins over its flag, as upstream has it.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import click
+
+from flagger_common import flags
+from flagger_common.version import __version__
+from flagger_controller.operator.settings import Settings
+
+_ENVIRONMENT: Final[Mapping[str, str]] = {
+    "EVENT_WEBHOOK_URL": "event_webhook",
+    "SLACK_URL": "slack_url",
+    "SLACK_TOKEN": "slack_token",
+    "SLACK_PROXY_URL": "slack_proxy_url",
+    "MSTEAMS_URL": "msteams_url",
+    "MSTEAMS_PROXY_URL": "msteams_proxy_url",
+}
+_WORDS: Final = ("selector_labels", "include_label_prefix")
+"""Comma lists."""
+
+_FLAGS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
+    ("kubeconfig", "", str, "Path to a kubeconfig. Only required if out-of-cluster."),
+    ("master", "", str, "Address of the API server, instead of the kubeconfig's."),
+    ("kubeconfig-qps", 100, int, "API requests a second."),
+    ("kubeconfig-burst", 250, int, "API requests at once."),
+    ("metrics-server", "http://prometheus:9090", str, "Prometheus URL."),
+    ("log-level", "debug", str, "debug, info, warn, error, fatal or panic."),
+    ("zap-encoding", "json", click.Choice(["json", "console"]), "Log format."),
+    ("port", 8080, int, "Port of /healthz and /metrics."),
+    ("namespace", "", str, "The only namespace to watch."),
+    ("mesh-provider", "istio", str, "Router of canaries that name none."),
+    ("selector-labels", "app,name,app.kubernetes.io/name", str, "Usable selector labels."),
+    ("include-label-prefix", "", str, "Label prefixes to copy; * for all."),
+    ("enable-config-tracking", True, bool, "Track ConfigMaps and Secrets."),
+    ("ingress-annotations-prefix", "nginx.ingress.kubernetes.io", str, "Annotation prefix."),
+    ("ingress-class", "", str, "Class of generated ingress objects."),
+    ("enable-leader-election", False, bool, "Act only while holding the Lease."),
+    ("leader-election-namespace", "kube-system", str, "Namespace of the Lease."),
+    ("cluster-name", "", str, "Cluster name in alerts."),
+    ("no-cross-namespace-refs", False, bool, "Refuse references to other namespaces."),
+    ("event-webhook", "", str, "URL that receives events."),
+    ("slack-url", "", str, "Slack hook URL."),
+    ("slack-token", "", str, "Slack bot token."),
+    ("slack-proxy-url", "", str, "Proxy for Slack."),
+    ("slack-user", "flagger", str, "Slack user name."),
+    ("slack-channel", "", str, "Slack channel."),
+    ("msteams-url", "", str, "Microsoft Teams hook URL."),
+    ("msteams-proxy-url", "", str, "Proxy for Microsoft Teams."),
+)
+_IGNORED: Final[tuple[tuple[str, Any], ...]] = (
+    ("control-loop-interval", flags.Duration()),
+    ("threadiness", int),
+    ("zap-replace-globals", bool),
+    ("v", str),
+    ("vmodule", str),
+    ("logtostderr", bool),
+    ("alsologtostderr", bool),
+    ("stderrthreshold", str),
+    ("log_dir", str),
+    ("log_file", str),
+    ("log_file_max_size", str),
+    ("one_output", bool),
+    ("add_dir_header", bool),
+    ("skip_headers", bool),
+    ("skip_log_headers", bool),
+    ("log_backtrace_at", str),
+    ("alsologtostderrthreshold", str),
+    ("legacy_stderr_threshold_behavior", bool),
+)
+"""Accepted because manifests pass them; there is nothing left for them to do."""
+
+
+def _option(name: str, default: Any, kind: Any, text: str, *, hidden: bool = False) -> Any:
+    more: dict[str, Any] = {"flag_value": "true", "is_flag": False} if kind is bool else {}
+    return click.option(
+        f"-{name}",
+        f"--{name}",
+        default=default,
+        type=flags.Boolean() if kind is bool else kind,
+        show_default=True,
+        help=text,
+        hidden=hidden,
+        **more,
+    )
+
+
+def settings_of(values: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """Settings from parsed flags, by their Python names, and the environment."""
+    known = {key: values[key] for key in values if key in Settings.__dataclass_fields__}
+    for key in _WORDS:
+        known[key] = tuple(word for word in str(known[key]).split(",") if word)
+    for variable, key in _ENVIRONMENT.items():
+        if environment.get(variable):
+            known[key] = environment[variable]
+    return Settings(**known)
+
+
+def command(run: Callable[[Settings], int]) -> click.Command:
+    """The command line of the controller; `run` is called with the settings."""
+
+    def start(*, version: bool, **values: Any) -> None:
+        if version:
+            click.echo(f"Flagger version {__version__} revision  python")
+            return
+        raise SystemExit(run(settings_of(values, os.environ)))
+
+    decorated: Any = start
+    for name, default, kind, text in reversed(_FLAGS):
+        decorated = _option(name, default, kind, text)(decorated)
+    for name, kind in _IGNORED:
+        decorated = _option(name, None, kind, "Ignored.", hidden=True)(decorated)
+    decorated = _option("interval-floor", 10.0, float, "For tests.", hidden=True)(decorated)
+    decorated = _option("version", False, bool, "Print the version and exit.")(decorated)
+    return click.command(name="flagger", context_settings=dict(flags.CONTEXT))(decorated)

@@ -1,0 +1,154 @@
+"""kopf wiring: login, and three raw event handlers that feed the stores.
+
+Only `on.event` is used: it is level-triggered and writes nothing to users' objects. Handlers
+return at once; what is to be done is done by the pool.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+import pydantic
+
+from flagger_controller.api.alertprovider import AlertProvider
+from flagger_controller.api.base import GROUP, VERSION, Object
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.metrictemplate import MetricTemplate
+from flagger_controller.cluster.login import Login
+from flagger_controller.cluster.session import session
+from flagger_controller.operator.store import CanaryStore, TemplateStore, key_of
+
+logger = logging.getLogger(__name__)
+
+
+class Feed:
+    """What the handlers do with what they see."""
+
+    def __init__(
+        self,
+        canaries: CanaryStore,
+        templates: TemplateStore,
+        *,
+        wake: Callable[[str], None],
+        gone: Callable[[str, Canary | None], None],
+        counted: Callable[[str, int], None],
+    ) -> None:
+        self._canaries = canaries
+        self._templates = templates
+        self._wake = wake
+        self._gone = gone
+        self._counted = counted
+
+    def canary(self, kind: str | None, body: Object) -> None:
+        """A Canary was listed, added, modified or deleted."""
+        key = key_of(body)
+        if kind == "DELETED":
+            self.forget(key)
+            return
+        if self._canaries.knows(body):
+            return  # our own write, or an older version
+        before = self._canaries.get(key)
+        try:
+            canary, _ = self._canaries.put(body)
+        except pydantic.ValidationError as error:
+            self._canaries.rejected[key] = (body, _explained(error))
+            self._wake(key)
+            return
+        self._count(canary.namespace)
+        if before is not None:
+            _warn_of_new_name(before[0], canary)
+        self._wake(key)
+
+    def forget(self, key: str) -> None:
+        """A Canary is gone."""
+        logger.info("Deleting %s from cache", key)
+        self._gone(key, self._canaries.remove(key))
+        self._count(key.rpartition(".")[2])
+
+    def _count(self, namespace: str) -> None:
+        self._counted(namespace, self._canaries.count(namespace))
+
+    def template(self, kind: str | None, body: Object) -> None:
+        """A MetricTemplate changed."""
+        place = (body["metadata"]["namespace"], body["metadata"]["name"])
+        self._templates.templates.pop(place, None)
+        if kind != "DELETED":
+            try:
+                self._templates.templates[place] = MetricTemplate.model_validate(body)
+            except pydantic.ValidationError as error:
+                logger.error("MetricTemplate %s.%s: %s", place[1], place[0], _explained(error))
+
+    def provider(self, kind: str | None, body: Object) -> None:
+        """An AlertProvider changed."""
+        place = (body["metadata"]["namespace"], body["metadata"]["name"])
+        self._templates.providers.pop(place, None)
+        if kind != "DELETED":
+            try:
+                self._templates.providers[place] = AlertProvider.model_validate(body)
+            except pydantic.ValidationError as error:
+                logger.error("AlertProvider %s.%s: %s", place[1], place[0], _explained(error))
+
+
+def registry(feed: Feed, login: Login) -> kopf.OperatorRegistry:
+    """The handlers, registered without any global state."""
+    handlers = kopf.OperatorRegistry()
+
+    async def connect(**_: Any) -> kopf.AiohttpSession:
+        return kopf.AiohttpSession(server=login.server, aiohttp_session=session(login))
+
+    kopf.on.login(registry=handlers)(connect)
+    for plural, see in (
+        ("canaries", feed.canary),
+        ("metrictemplates", feed.template),
+        ("alertproviders", feed.provider),
+    ):
+        kopf.on.event(GROUP, VERSION, plural, id=plural, registry=handlers)(_handler(see))
+    return handlers
+
+
+def settings() -> kopf.OperatorSettings:
+    """Kopf as a watcher that writes nothing and scans nothing."""
+    chosen = kopf.OperatorSettings()
+    chosen.posting.enabled = False
+    chosen.scanning.disabled = True
+    chosen.persistence.diffbase_storage = _NothingStored()
+    chosen.watching.server_timeout = 300
+    return chosen
+
+
+def _handler(see: Callable[[str | None, Object], None]) -> Callable[..., Any]:
+    async def handle(event: kopf.RawEvent, **_: Any) -> None:
+        see(event["type"], dict(event["object"]))
+
+    return handle
+
+
+class _NothingStored(kopf.DiffBaseStorage):
+    """No annotation on users' objects."""
+
+    def fetch(self, *, body: kopf.Body) -> None:
+        """Nothing was stored."""
+        return
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Store nothing."""
+
+
+def _explained(error: pydantic.ValidationError) -> str:
+    """Every field that cannot be decoded, with what is wrong with it."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+        for item in error.errors(include_url=False)
+    )
+
+
+def _warn_of_new_name(before: Canary, now: Canary) -> None:
+    old = before.spec.service.name if before.spec.service else ""
+    if old and now.apex_service != old:
+        logger.warning(
+            "The service name changed to %s, remove %s objects to avoid routing conflicts",
+            now.apex_service,
+            old,
+            extra={"canary": now.key},
+        )

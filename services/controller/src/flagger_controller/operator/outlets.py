@@ -1,0 +1,114 @@
+"""What ticks announce to, and ask: adapters between the tick's contracts and the families."""
+
+import base64
+from collections.abc import Mapping
+
+from flagger_controller.api.alertprovider import AlertProvider
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.metrictemplate import MetricTemplate
+from flagger_controller.cluster import resources
+from flagger_controller.cluster.client import KubeClient, Ref
+from flagger_controller.cluster.events import EventRecorder, Subject
+from flagger_controller.errors import NotFound
+from flagger_controller.metrics.evaluate import Evaluator
+from flagger_controller.metrics.recorder import Recorder
+from flagger_controller.operator.store import TemplateStore
+from flagger_controller.rollout.decision import Outcome
+from flagger_controller.rollout.evidence import (
+    Answer,
+    Measured,
+    MetricCheck,
+    MetricPart,
+    Unmeasured,
+)
+from flagger_controller.tick.commit import ref_of
+
+
+class KubeEvents:
+    """Events about Canaries."""
+
+    def __init__(self, recorder: EventRecorder) -> None:
+        self._recorder = recorder
+
+    def record(self, canary: Canary, text: str, *, warning: bool) -> None:
+        """Queue an Event."""
+        metadata = canary.metadata
+        subject = Subject(ref_of(canary), metadata.uid, metadata.resource_version)
+        self._recorder.record(subject, text, warning=warning)
+
+
+class Gauges:
+    """The series of one canary."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def outcome(self, canary: Canary, outcome: Outcome) -> None:
+        """Count a finished analysis."""
+        if outcome.succeeded:
+            self._recorder.inc_success(canary, skipped=outcome.skipped)
+        else:
+            self._recorder.inc_failure(canary)
+
+    def show(self, canary: Canary) -> None:
+        """Show phase and weights."""
+        route = canary.status.route
+        self._recorder.set_status(canary, canary.status.phase)
+        self._recorder.set_weight(canary, route.primary, route.canary)
+
+    def analysed(self, canary: Canary, seconds: float) -> None:
+        """Observe how long an analysis took."""
+        self._recorder.observe_duration(canary, seconds)
+
+
+class Judge:
+    """Metric sources, with the value of every measurement exported."""
+
+    def __init__(self, evaluator: Evaluator, recorder: Recorder) -> None:
+        self._evaluator = evaluator
+        self._recorder = recorder
+
+    async def measure(self, canary: Canary, check: MetricCheck) -> Measured | Unmeasured:
+        """Measure one metric in one way."""
+        metric = canary.analysis.metrics[check.index]
+        reading = await self._evaluator.measure(canary, metric, check.part)
+        if isinstance(reading, Measured):
+            builtin = check.part is MetricPart.BUILTIN
+            self._recorder.set_metric(canary, metric.name, reading.value, builtin=builtin)
+        return reading
+
+    async def providers(self, canary: Canary) -> Answer:
+        """Are all sources of this canary reachable?"""
+        return await self._evaluator.check_providers(canary)
+
+
+class Lookup:
+    """Objects that metrics and alerts refer to."""
+
+    def __init__(self, client: KubeClient, templates: TemplateStore) -> None:
+        self._client = client
+        self._templates = templates
+
+    async def template(self, namespace: str, name: str) -> MetricTemplate:
+        """A MetricTemplate, from the watch; raises NotFound."""
+        found = self._templates.templates.get((namespace, name))
+        if found is None:
+            raise NotFound(f"MetricTemplate {name}.{namespace} not found")
+        return found
+
+    async def provider(self, namespace: str, name: str) -> AlertProvider:
+        """An AlertProvider, from the watch; raises NotFound."""
+        found = self._templates.providers.get((namespace, name))
+        if found is None:
+            raise NotFound(f"AlertProvider {name}.{namespace} not found")
+        return found
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
+        """The decoded data of a Secret, read anew each time; raises NotFound."""
+        body = await self._client.get(Ref(resources.SECRETS, name, namespace))
+        data = body.get("data") or {}
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+    async def revision(self, namespace: str, name: str) -> str:
+        """Knative is not among the providers of this version."""
+        raise NotFound(f"Knative Service {name}.{namespace} not found")

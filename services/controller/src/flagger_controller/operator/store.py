@@ -1,0 +1,109 @@
+"""The newest known objects of our three kinds, fed by the watch and by our own writes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flagger_controller.api.alertprovider import AlertProvider
+from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.metrictemplate import MetricTemplate
+
+
+@dataclass(frozen=True)
+class _Entry:
+    canary: Canary
+    body: Object
+    version: int
+
+
+class CanaryStore:
+    """Canaries by `name.namespace`; an older version never replaces a newer one."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+        self.rejected: dict[str, tuple[Object, str]] = {}
+        """Objects that cannot be decoded, and why."""
+
+    def get(self, key: str) -> tuple[Canary, Object] | None:
+        """A Canary and the object it was decoded from; None when it is not known."""
+        entry = self._entries.get(key)
+        return None if entry is None else (entry.canary, entry.body)
+
+    def put(self, body: Object) -> tuple[Canary, Object]:
+        """Take over an object, and return the newest one.
+
+        Raises:
+            pydantic.ValidationError: the object cannot be decoded; the one before is dropped, as
+                nothing may be done for a Canary by what it no longer says.
+        """
+        key, version = key_of(body), version_of(body)
+        known = self._entries.get(key)
+        if known is None or version > known.version or _uid(body) != _uid(known.body):
+            self._entries.pop(key, None)
+            self.rejected.pop(key, None)
+            known = _Entry(Canary.from_api(body), body, version)
+            self._entries[key] = known
+        return known.canary, known.body
+
+    def knows(self, body: Object) -> bool:
+        """Is this version, or a newer one, here already?"""
+        known = self._entries.get(key_of(body))
+        if known is None or _uid(body) != _uid(known.body):
+            return False
+        return known.version >= version_of(body)
+
+    def remove(self, key: str) -> Canary | None:
+        """Forget a Canary; returns what it was."""
+        entry = self._entries.pop(key, None)
+        self.rejected.pop(key, None)
+        return None if entry is None else entry.canary
+
+    def rival(self, canary: Canary) -> str:
+        """Name of an older Canary with the same target; empty when there is none."""
+        older = [
+            other
+            for other in self
+            if other.namespace == canary.namespace
+            and other.target == canary.target
+            and other.spec.target_ref.kind == canary.spec.target_ref.kind
+            and _age(other) < _age(canary)
+        ]
+        return min(older, key=_age).name if older else ""
+
+    def keys(self) -> set[str]:
+        """All that is known, decodable or not."""
+        return {*self._entries, *self.rejected}
+
+    def count(self, namespace: str) -> int:
+        """Canaries in a namespace."""
+        return sum(canary.namespace == namespace for canary in self)
+
+    def __iter__(self) -> Iterator[Canary]:
+        return iter([entry.canary for entry in self._entries.values()])
+
+
+class TemplateStore:
+    """MetricTemplates and AlertProviders by namespace and name."""
+
+    def __init__(self) -> None:
+        self.templates: dict[tuple[str, str], MetricTemplate] = {}
+        self.providers: dict[tuple[str, str], AlertProvider] = {}
+
+
+def key_of(body: Object) -> str:
+    """`name.namespace`."""
+    metadata = body["metadata"]
+    return f"{metadata['name']}.{metadata.get('namespace', '')}"
+
+
+def version_of(body: Object) -> int:
+    """The resourceVersion as a number, which API servers guarantee to grow."""
+    return int(body["metadata"].get("resourceVersion") or 0)
+
+
+def _uid(body: Object) -> str:
+    return str(body["metadata"].get("uid", ""))
+
+
+def _age(canary: Canary) -> tuple[str, str]:
+    return canary.metadata.creation_timestamp, canary.name

@@ -1,0 +1,183 @@
+"""Builds what ticks canaries, from settings and a client."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Final
+
+from flagger_controller import clock, net
+from flagger_controller.alerts import dispatch
+from flagger_controller.alerts.base import Address
+from flagger_controller.alerts.outbox import Outbox
+from flagger_controller.api.canary import Canary
+from flagger_controller.cluster.cache import Cache, Change
+from flagger_controller.cluster.client import KubeClient
+from flagger_controller.cluster.events import EventRecorder
+from flagger_controller.cluster.writer import Writer
+from flagger_controller.hooks.client import HookClient
+from flagger_controller.hooks.sender import EventSender
+from flagger_controller.metrics import templates
+from flagger_controller.metrics.evaluate import Evaluator
+from flagger_controller.metrics.recorder import Recorder
+from flagger_controller.operator.outlets import Gauges, Judge, KubeEvents, Lookup
+from flagger_controller.operator.settings import Settings
+from flagger_controller.operator.store import CanaryStore, TemplateStore
+from flagger_controller.routing.base import RouterSettings
+from flagger_controller.schedule.pool import Pool
+from flagger_controller.targets.base import TargetSettings
+from flagger_controller.tick import observe
+from flagger_controller.tick.announce import Announcer
+from flagger_controller.tick.commit import Committer
+from flagger_controller.tick.converge import Converger
+from flagger_controller.tick.gather import Gatherer
+from flagger_controller.tick.reject import Rejecter
+from flagger_controller.tick.tick import RESYNC, Memory, Shell, Tick
+
+DRAIN: Final = 5.0
+"""Seconds that queues get at shutdown."""
+
+
+@dataclass
+class Engine:
+    """Everything that ticks canaries. Close it when its pool has stopped."""
+
+    canaries: CanaryStore
+    templates: TemplateStore
+    cache: Cache
+    events: EventRecorder
+    sender: EventSender
+    outbox: Outbox
+    recorder: Recorder
+    evaluator: Evaluator
+    rejecter: Rejecter
+    shell: Shell
+    pool: Pool = field(init=False)
+    _ticks: dict[str, Tick] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.pool = Pool(self.work)
+
+    async def work(self, key: str) -> float | None:
+        """One tick of a canary; seconds until the next, None when it is gone."""
+        rejected = self.canaries.rejected.get(key)
+        if rejected is not None:
+            await self.rejecter.reject(*rejected)
+            return RESYNC
+        if key not in self._ticks:
+            self._ticks[key] = Tick(key, self.shell, Memory())
+        seconds = await self._ticks[key].run()
+        if seconds is None:
+            self._ticks.pop(key, None)
+        return seconds
+
+    def forget(self, key: str, canary: Canary | None) -> None:
+        """A Canary is gone: nothing of it stays."""
+        self.pool.forget(key)
+        self.cache.unwatch(key)
+        self._ticks.pop(key, None)
+        if canary is not None:
+            self.recorder.forget(canary)
+            for other in self.canaries:
+                if (other.namespace, other.target) == (canary.namespace, canary.target):
+                    self.pool.wake(other.key)
+
+    async def close(self) -> None:
+        """Send what waits, within some seconds, and stop watching."""
+        await self.events.close(DRAIN)
+        await self.sender.close(DRAIN)
+        await self.outbox.drain(DRAIN)
+        await self.cache.close()
+
+
+def build(settings: Settings, client: KubeClient, http: net.Http, recorder: Recorder) -> Engine:
+    """The engine; nothing runs yet."""
+    canaries, stored = CanaryStore(), TemplateStore()
+    lookup = Lookup(client, stored)
+    hooks = HookClient(http)
+    events = EventRecorder(client, now=clock.utc)
+    sender = EventSender(hooks, settings.event_webhook, clock.utc)
+    outbox = Outbox()
+    evaluator = _evaluator(settings, http, lookup)
+    engine: Engine
+
+    def woken(key: Hashable, change: Change) -> None:
+        if not change.own:
+            engine.pool.wake(str(key))
+
+    cache = Cache(client, namespace=settings.namespace, on_change=woken)
+    shell = Shell(
+        store=canaries,
+        observer=observe.Observer(cache, _observing(settings), clock.utc),
+        converger=Converger(Writer(client, cache), clock.utc),
+        gatherer=Gatherer(hooks, Judge(evaluator, recorder)),
+        committer=Committer(client),
+        announcer=Announcer(
+            KubeEvents(events),
+            sender,
+            _dispatcher(settings, http, outbox, lookup, recorder),
+            Gauges(recorder),
+        ),
+        clock=clock.utc,
+        interval_floor=settings.interval_floor,
+    )
+    engine = Engine(
+        canaries=canaries,
+        templates=stored,
+        cache=cache,
+        events=events,
+        sender=sender,
+        outbox=outbox,
+        recorder=recorder,
+        evaluator=evaluator,
+        rejecter=Rejecter(client, events, clock.utc),
+        shell=shell,
+    )
+    return engine
+
+
+def _observing(settings: Settings) -> observe.Settings:
+    return observe.Settings(
+        provider=settings.mesh_provider,
+        targets=TargetSettings(
+            settings.selector_labels,
+            settings.include_label_prefix,
+            settings.enable_config_tracking,
+        ),
+        routers=RouterSettings(settings.ingress_annotations_prefix, settings.ingress_class),
+        no_cross_namespace_refs=settings.no_cross_namespace_refs,
+    )
+
+
+def _evaluator(settings: Settings, http: net.Http, lookup: Lookup) -> Evaluator:
+    return Evaluator(
+        http,
+        templates.Lookups(lookup.template, lookup.secret, lookup.revision),
+        templates.Settings(
+            mesh_provider=settings.mesh_provider,
+            metrics_server=settings.metrics_server,
+            cross_namespace=not settings.no_cross_namespace_refs,
+        ),
+    )
+
+
+def _dispatcher(
+    settings: Settings, http: net.Http, outbox: Outbox, lookup: Lookup, recorder: Recorder
+) -> dispatch.Dispatcher:
+    slack = Address(
+        url=settings.slack_url,
+        token=settings.slack_token,
+        proxy=settings.slack_proxy_url,
+        channel=settings.slack_channel,
+        username=settings.slack_user,
+    )
+    teams = Address(url=settings.msteams_url, proxy=settings.msteams_proxy_url)
+    return dispatch.Dispatcher(
+        http,
+        outbox,
+        dispatch.Lookups(lookup.provider, lookup.secret),
+        dispatch.Settings(
+            cluster=settings.cluster_name,
+            notifier=dispatch.choose_notifier(slack, teams),
+            cross_namespace=not settings.no_cross_namespace_refs,
+        ),
+        counted=lambda kind, sent: recorder.count_alert(kind, ok=sent),
+    )

@@ -1,0 +1,133 @@
+"""Rules that end a run: traffic back, scale down, obligations, terminal announcements."""
+
+from flagger_controller.api.canary import HookType
+from flagger_controller.api.status import Obligation, Phase, Route
+from flagger_controller.rollout import messages, transitions, weights
+from flagger_controller.rollout.case import KUBERNETES, Case
+from flagger_controller.rollout.decision import (
+    Alert,
+    Announcement,
+    Decision,
+    Event,
+    Need,
+    Severity,
+)
+from flagger_controller.rollout.decision import (
+    Outcome as Counted,
+)
+from flagger_controller.rollout.evidence import HookCheck
+from flagger_controller.rollout.lifecycle import Outcome, idle
+
+
+def unfinished(case: Case) -> Outcome:
+    """An obligation is confirmed by the cluster before the phase changes (fault K)."""
+    obligation = case.status.run.obligation
+    if obligation is Obligation.NONE:
+        return None
+    promoted = case.seen.promoted or obligation is not Obligation.SKIP
+    if not (case.seen.settled and promoted):
+        return idle(case, f"waiting for the cluster to finish: {obligation}")
+    if obligation is Obligation.SKIP:
+        done = transitions.succeeded(case)
+        return Decision(done, reason="promoted without analysis", again=True)
+    return Decision(transitions.rolled_back(case), reason="rolled back", again=True)
+
+
+def announce(case: Case) -> Outcome:
+    """Tell the world about a finished run, at least once (architecture 2.1, step 8).
+
+    All post-rollout hooks are called, whatever the others say (sharp edge S32).
+    """
+    if not case.status.run.unannounced:
+        return None
+    run = case.status.run.model_copy(update={"unannounced": False, "reason": ""})
+    status = case.status.model_copy(update={"run": run})
+    if case.announced:
+        return Decision(status, reason="announced")
+    said: list[Announcement] = []
+    for index, hook in enumerate(case.analysis.hooks(HookType.POST_ROLLOUT)):
+        check = HookCheck(HookType.POST_ROLLOUT, index, case.phase)
+        answer = case.evidence.answers.get(check)
+        if answer is None:
+            return Need(check)
+        text = (
+            messages.hook_passed("Post-rollout", hook.name)
+            if answer.ok
+            else messages.post_rollout_failed(hook.name, answer.error)
+        )
+        said.append(Event(text, warning=not answer.ok))
+    told = _failure(case, said) if case.phase is Phase.FAILED else _success(case, said)
+    return Decision(status, told, reason="announced", announce_first=True)
+
+
+def _success(case: Case, hooks: list[Announcement]) -> tuple[Announcement, ...]:
+    skipped = case.status.run.reason == messages.SKIPPED
+    text = messages.SKIPPED if skipped else messages.COMPLETED
+    completed = Event(messages.completed(case.canary, skipped=skipped))
+    counted = Counted(succeeded=True, skipped=skipped)
+    return (counted, *hooks, completed, Alert(text, Severity.INFO))
+
+
+def _failure(case: Case, hooks: list[Announcement]) -> tuple[Announcement, ...]:
+    reason = case.status.run.reason
+    severity = Severity.WARN if reason == messages.MANUAL_ROLLBACK else Severity.ERROR
+    alert, counted = Alert(reason, severity), Counted(succeeded=False)
+    if case.status.run.promotion_failed:
+        error = reason.removeprefix(messages.promotion_failed_alert(""))
+        text = messages.promotion_failed(case.canary, error)
+        event = Event(text, warning=True, phase=Phase.PROMOTING)
+        return (counted, event, alert, *hooks)
+    return (counted, alert, Event(messages.failed(case.canary), warning=True), *hooks)
+
+
+def promotion_superseded(case: Case) -> Outcome:
+    """The target changed while the promoted primary takes over: stop sending it traffic.
+
+    Its pods are of a revision that nobody analysed (sharp edge S8); that revision is found after
+    this run.
+    """
+    if case.phase is not Phase.PROMOTING or case.canary.skip_analysis:
+        return None
+    if not (case.seen.promoted and case.seen.primary.ready):
+        return None
+    if not case.superseded or case.route.canary == 0:
+        return None
+    return _finalise(case, Event(messages.ROUTING_TO_PRIMARY))
+
+
+def promoting(case: Case) -> Outcome:
+    """Traffic back to the promoted primary, at once or in steps (state-machine.md 7.4)."""
+    if case.phase is not Phase.PROMOTING:
+        return None
+    if not case.seen.promoted:
+        return idle(case, "the primary does not carry the revision yet", ticked=True)
+    if case.provider == KUBERNETES:
+        return _finalise(case)
+    step = case.analysis.step_weight_promotion
+    if step <= 0 or case.route.canary == 0:
+        return _finalise(case, Event(messages.ROUTING_TO_PRIMARY))
+    canary = max(0, case.route.canary - step)
+    event = Event(messages.advance_primary(case.canary, 100 - canary))
+    if canary == 0:
+        return _finalise(case, event)
+    status = transitions.update(case, canary_weight=canary, run={"route": weights.split(canary)})
+    return Decision(status, (event,), reason="traffic goes back", ticked=True)
+
+
+def _finalise(case: Case, *said: Announcement) -> Decision:
+    status = transitions.enter(case, Phase.FINALISING, run={"route": Route()})
+    return Decision(status, said, reason="all traffic on the primary", ticked=True)
+
+
+def finalising(case: Case) -> Outcome:
+    """The target goes to zero, then the run has succeeded (state-machine.md 7.5)."""
+    if case.phase is not Phase.FINALISING:
+        return None
+    if not case.seen.settled:
+        return idle(case, "waiting for the target to scale down")
+    return Decision(
+        transitions.succeeded(case),
+        reason="the release is in production",
+        again=True,
+        ticked=True,
+    )

@@ -1,0 +1,21 @@
+"""One step of the state machine: the walk, and what holds for every decision.
+
+Pure: the same case gives the same answer, so a logged case can be replayed.
+"""
+
+from dataclasses import replace
+
+from flagger_controller.rollout import conditions, cookies
+from flagger_controller.rollout.case import Case
+from flagger_controller.rollout.decision import Decision, Need
+from flagger_controller.rollout.rules import walk
+
+
+def step(case: Case) -> Need | Decision:
+    """What to ask next, or what to do."""
+    outcome = walk(case)
+    if isinstance(outcome, Need):
+        return outcome
+    status = cookies.renewed(case.canary, outcome.status, case.entropy)
+    status = conditions.ready(status, case.seen.problem, case.now)
+    return replace(outcome, status=status)

@@ -1,0 +1,116 @@
+"""Gateway API: one HTTPRoute with the apex name (routing.md 7.2 and 7.3).
+
+Both versions of the API are stored as the same object; v1beta1 keeps to what upstream writes for
+it: no timeouts, no CORS, no primary cookie, no waiting for the gateway.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.status import Route
+from flagger_controller.api.traits import Traits
+from flagger_controller.cluster import resources
+from flagger_controller.cluster.client import Ref, Resource
+from flagger_controller.errors import ConfigError
+from flagger_controller.routing import base, gateway_rules, objects
+from flagger_controller.routing.base import Capabilities, Objects, RouterSettings
+
+
+def v1(settings: RouterSettings) -> "GatewayApi":
+    """Provider `gatewayapi:v1`."""
+    return GatewayApi(settings, resources.HTTP_ROUTES)
+
+
+def v1beta1(settings: RouterSettings) -> "GatewayApi":
+    """Provider `gatewayapi:v1beta1`."""
+    return GatewayApi(settings, resources.HTTP_ROUTES_BETA)
+
+
+class GatewayApi:
+    """An HTTPRoute for gateways, or for a mesh whose parent is a Service."""
+
+    capabilities = Capabilities(match=True, mirror_iterations=True, session_affinity=True)
+
+    def __init__(self, settings: RouterSettings, resource: Resource) -> None:
+        self._settings = settings
+        self._resource = resource
+        self._complete = resource == resources.HTTP_ROUTES
+
+    def refs(self, canary: Canary) -> tuple[Ref, ...]:
+        """The HTTPRoute with the apex name."""
+        return (Ref(self._resource, canary.apex_service, canary.namespace),)
+
+    def desired(
+        self, canary: Canary, traits: Traits, route: Route, live: Objects
+    ) -> Mapping[Ref, Object]:
+        """The HTTPRoute for this split.
+
+        Raises:
+            ConfigError: no gateway is named, or Gateway API cannot express what is asked for.
+        """
+        service = objects.service_of(canary)
+        if not service.gateway_refs:
+            raise ConfigError("spec.service.gatewayRefs is empty: name the gateway of the route")
+        (ref,) = self.refs(canary)
+        found = objects.claimed(canary, ref, live)
+        rules = gateway_rules.rules(canary, route, complete=self._complete)
+        spec = {
+            "parentRefs": [_parent(parent) for parent in service.gateway_refs],
+            "hostnames": list(service.hosts) or None,
+            "rules": gateway_rules.on_live(canary, gateway_rules.rules_of(found), rules),
+        }
+        stamp = objects.apex_stamp(canary, traits, self._settings)
+        return {ref: objects.converged(ref, found, stamp, spec)}
+
+    def read(self, canary: Canary, live: Objects) -> Route | None:
+        """The last rule with both backends tells; the rules before it are for cookies."""
+        rules = gateway_rules.rules_of(live.get(self.refs(canary)[0]))
+        names = {canary.primary_service, canary.canary_service}
+        weights = [found for found in map(gateway_rules.weights, rules) if names <= found.keys()]
+        if not weights:
+            return None
+        last = weights[-1]
+        mirrored = any(gateway_rules.mirrors(canary, rule) for rule in rules)
+        return base.split(
+            last[canary.primary_service], last[canary.canary_service], mirrored=mirrored
+        )
+
+    def settled(self, canary: Canary, live: Objects) -> str:
+        """Has every gateway accepted the route as it is now (routing.md 7.2, get_routes)?
+
+        A gateway that has no entry in the status is not waited for: some never write one.
+        """
+        (ref,) = self.refs(canary)
+        found = live.get(ref)
+        if not self._complete or found is None:
+            return ""
+        parents = [_parent(parent) for parent in objects.spec_of(found).get("parentRefs") or ()]
+        for entry in objects.items((found.get("status") or {}).get("parents")):
+            if _parent(entry.get("parentRef") or {}) in parents:
+                for condition in objects.items(entry.get("conditions")):
+                    if why := _refusal(condition, found["metadata"].get("generation") or 0):
+                        return f"{ref} is not accepted by {entry['parentRef'].get('name')}: {why}"
+        return ""
+
+    def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object]:
+        """Nothing: objects that we created go away with the Canary (routing.md section 8)."""
+        return {}
+
+
+def _parent(parent: Mapping[str, Any]) -> Object:
+    """A parent reference as the API server stores it."""
+    given = {name: value for name, value in parent.items() if value is not None}
+    return {"group": resources.HTTP_ROUTES.group, "kind": "Gateway", **given}
+
+
+def _refusal(condition: Mapping[str, Any], generation: int) -> str:
+    """Why a condition does not say that this generation is accepted."""
+    if condition.get("type") != "Accepted":
+        return ""
+    if condition.get("status") != "True":
+        return str(condition.get("message") or condition.get("reason") or "no reason given")
+    if int(condition.get("observedGeneration") or 0) < generation:
+        return "it has not seen the latest change yet"
+    return ""

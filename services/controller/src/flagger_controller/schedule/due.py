@@ -1,0 +1,55 @@
+"""Which canary is due when: a heap of due times. Pure, no clock of its own."""
+
+import heapq
+from collections.abc import Callable
+
+
+class Due:
+    """Due times by key; a key has one, the earliest that was asked for since it was last taken."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, str]] = []
+        self._times: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def add(self, key: str, at: float) -> None:
+        """Make a key due at a time, or earlier when it is already."""
+        known = self._times.get(key)
+        if known is None or at < known:
+            self._times[key] = at
+            heapq.heappush(self._heap, (at, key))
+
+    def discard(self, key: str) -> None:
+        """Forget a key."""
+        self._times.pop(key, None)
+
+    def next(self) -> float | None:
+        """When the next key is due; None when there is none."""
+        self._drop_outdated()
+        return self._heap[0][0] if self._heap else None
+
+    def take(
+        self, now: float, most: int, *, unless: Callable[[str], bool] = lambda key: False
+    ) -> list[str]:
+        """Remove and return up to `most` keys that are due, earliest first.
+
+        Keys for which `unless` says so stay due.
+        """
+        taken: list[str] = []
+        kept: list[tuple[float, str]] = []
+        while len(taken) < most and (at := self.next()) is not None and at <= now:
+            entry = heapq.heappop(self._heap)
+            if unless(entry[1]):
+                kept.append(entry)
+                continue
+            del self._times[entry[1]]
+            taken.append(entry[1])
+        for entry in kept:
+            heapq.heappush(self._heap, entry)
+        return taken
+
+    def _drop_outdated(self) -> None:
+        while self._heap and self._times.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)

@@ -1,0 +1,119 @@
+"""Runs what is due: many canaries at once, never two ticks of one canary.
+
+A key that is woken while its tick runs is ticked again afterwards. Failures are retried with
+back-off and never stop anybody else's canary.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from flagger_controller.errors import Conflict, FlaggerError
+from flagger_controller.schedule.due import Due
+
+logger = logging.getLogger(__name__)
+
+RETRY_FIRST: Final = 0.5
+RETRY_MOST: Final = 30.0
+"""Seconds before a failed tick is tried again: the first pause, doubled up to the longest."""
+CONFLICT_PAUSE: Final = 0.1
+"""Seconds until the watch has shown what somebody else wrote."""
+
+Work = Callable[[str], Awaitable[float | None]]
+"""One tick of a key: seconds until the next, None to forget the key."""
+
+
+class Pool:
+    """Ticks keys when they are due."""
+
+    def __init__(
+        self, work: Work, *, at_once: int = 100, jitter: Callable[[], float] = random.random
+    ) -> None:
+        self._work = work
+        self._at_once = at_once
+        self._jitter = jitter
+        self._due = Due()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._failures: dict[str, int] = {}
+        self._changed = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """Keys that have a due time."""
+        return len(self._due)
+
+    def wake(self, key: str, delay: float = 0.0) -> None:
+        """Tick a key in so many seconds, or earlier when it is due earlier."""
+        self._due.add(key, self._now() + delay)
+        self._changed.set()
+
+    def forget(self, key: str) -> None:
+        """Stop ticking a key; a tick under way is finished."""
+        self._due.discard(key)
+        self._failures.pop(key, None)
+
+    async def run(self) -> None:
+        """Tick until cancelled; ticks under way are cancelled too."""
+        try:
+            while True:
+                self._changed.clear()
+                self._start_due()
+                await self._wait()
+        finally:
+            await self._stop()
+
+    def _start_due(self) -> None:
+        free = self._at_once - len(self._running)
+        for key in self._due.take(self._now(), free, unless=self._blocked):
+            self._running[key] = asyncio.create_task(self._tick(key), name=f"tick {key}")
+
+    def _blocked(self, key: str) -> bool:
+        return key in self._running
+
+    async def _wait(self) -> None:
+        at = self._due.next()
+        busy = at is not None and at <= self._now()
+        try:
+            async with asyncio.timeout_at(None if busy else at):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _tick(self, key: str) -> None:
+        try:
+            self._schedule(key, await self._work(key))
+            self._failures.pop(key, None)
+        except Conflict as error:
+            logger.debug("%s", error, extra={"canary": key})
+            self.wake(key, CONFLICT_PAUSE)
+        except FlaggerError as error:
+            logger.warning("tick failed, trying again: %s", error, extra={"canary": key})
+            self.wake(key, self._pause(key))
+        except Exception:
+            logger.exception("tick failed unexpectedly, trying again", extra={"canary": key})
+            self.wake(key, self._pause(key))
+        finally:
+            del self._running[key]
+            self._changed.set()
+
+    def _schedule(self, key: str, seconds: float | None) -> None:
+        if seconds is None:
+            self.forget(key)
+        else:
+            self.wake(key, seconds)
+
+    def _pause(self, key: str) -> float:
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        longest = min(RETRY_MOST, RETRY_FIRST * float(2 ** min(failures - 1, 10)))
+        return longest * (0.5 + self._jitter() / 2)
+
+    async def _stop(self) -> None:
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,1 @@
+"""Autoscalers of targets: each gets a twin that scales the primary."""

@@ -1,0 +1,72 @@
+"""Commit: the one status write of a decision, conditional on what was read."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.status import CanaryStatus
+from flagger_controller.cluster import resources
+from flagger_controller.cluster.client import KubeClient, Ref
+
+_OURS: Final = frozenset(field.alias or name for name, field in CanaryStatus.model_fields.items())
+
+
+def ref_of(canary: Canary) -> Ref:
+    """The Canary as an object of the API."""
+    return Ref(resources.CANARIES, canary.name, canary.namespace)
+
+
+class Committer:
+    """Writes status, and nothing else of a Canary but its finalizer."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    async def commit(self, canary: Canary, stored: Object, status: CanaryStatus) -> Object:
+        """Write what changed, and return the object as the server has it now.
+
+        Args:
+            canary: the Canary that the decision was made for.
+            stored: the same as it was read: status fields that we do not know survive.
+            status: the next status.
+
+        Raises:
+            ApiConflict: somebody wrote the Canary since it was read; decide anew.
+        """
+        before = stored.get("status") or {}
+        foreign = {key: value for key, value in before.items() if key not in _OURS}
+        changes = merge_patch(before, {**foreign, **status.to_api()})
+        patch = {"metadata": _precondition(stored), "status": changes}
+        return await self._client.patch(ref_of(canary), patch, subresource="status")
+
+    async def hold(self, canary: Canary, stored: Object, finalizer: str) -> Object:
+        """Add our finalizer; a no-op when it is there."""
+        kept = [*canary.metadata.finalizers, finalizer]
+        return await self._finalizers(canary, stored, kept)
+
+    async def release(self, canary: Canary, stored: Object, finalizer: str) -> Object:
+        """Remove our finalizer: the Canary may go."""
+        kept = [name for name in canary.metadata.finalizers if name != finalizer]
+        return await self._finalizers(canary, stored, kept)
+
+    async def _finalizers(self, canary: Canary, stored: Object, kept: list[str]) -> Object:
+        metadata = {**_precondition(stored), "finalizers": kept}
+        return await self._client.patch(ref_of(canary), {"metadata": metadata})
+
+
+def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Object:
+    """The JSON merge patch (RFC 7386) that turns one document into the other."""
+    patch: Object = {key: None for key in old if key not in new}
+    for key, value in new.items():
+        before = old.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            if inner := merge_patch(before, value):
+                patch[key] = inner
+        elif value != before or key not in old:
+            patch[key] = value
+    return patch
+
+
+def _precondition(stored: Object) -> Object:
+    return {"resourceVersion": stored["metadata"]["resourceVersion"]}

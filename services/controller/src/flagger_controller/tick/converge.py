@@ -1,0 +1,69 @@
+"""Converge: make the cluster match spec and status.
+
+Plans, writes, takes what the API server answered into the world, and plans again until nothing is
+left or something has to happen first. Idempotent: killed anywhere, the next converge finishes.
+"""
+
+import logging
+from dataclasses import replace
+from typing import Final
+
+from flagger_controller.api.base import Object
+from flagger_controller.clock import Clock
+from flagger_controller.cluster.client import Ref
+from flagger_controller.cluster.writer import Writer
+from flagger_controller.errors import Retriable
+from flagger_controller.tick.observe import judged
+from flagger_controller.tick.plan import Patch, Plan, Put, Write, plan
+from flagger_controller.tick.world import World
+
+logger = logging.getLogger(__name__)
+
+ROUNDS: Final = 8
+"""Plans in one converge; more means that two of our own wishes contradict each other."""
+
+
+class Converger:
+    """Writes what differs."""
+
+    def __init__(self, writer: Writer, clock: Clock) -> None:
+        self._writer = writer
+        self._clock = clock
+
+    async def converge(self, world: World) -> tuple[World, Plan]:
+        """The world after all writes that are possible now, and what is left.
+
+        Raises:
+            ApiError: a write failed; everything before it stays, the next converge goes on.
+            ConfigError: the Canary asks for what its provider cannot do.
+        """
+        for _ in range(ROUNDS):
+            planned = plan(world)
+            if not planned.writes:
+                return world, planned
+            live = dict(world.live)
+            for write in planned.writes:
+                live[write.ref] = await self._write(world, write)
+            world = judged(replace(world, live=live), self._clock)
+        raise Retriable(
+            f"{world.canary.key}: the cluster does not keep what is written: "
+            + ", ".join(str(write.ref) for write in planned.writes)
+        )
+
+    async def _write(self, world: World, write: Write) -> Object:
+        match write:
+            case Patch(ref, patch):
+                result = await self._writer.patch(ref, patch)
+                verb = "updated"
+            case Put(ref, body) if "resourceVersion" in body.get("metadata", {}):
+                result = await self._writer.update(ref, body)
+                verb = "updated"
+            case Put(ref, body):
+                result = await self._writer.create(ref, body)
+                verb = "created"
+        logger.info(_line(write.ref, verb), extra={"canary": world.canary.key})
+        return result
+
+
+def _line(ref: Ref, verb: str) -> str:
+    return f"{ref.resource.kind} {ref.name}.{ref.namespace} {verb}"

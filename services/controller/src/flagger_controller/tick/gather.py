@@ -1,0 +1,72 @@
+"""Gather: fetches the evidence that the engine asks for, one check at a time, in its order."""
+
+import asyncio
+from typing import Final, Protocol
+
+from flagger_controller.api.canary import Canary, Webhook
+from flagger_controller.api.checksum import checksum
+from flagger_controller.hooks import payloads
+from flagger_controller.rollout.evidence import (
+    Answer,
+    Check,
+    HookCheck,
+    Measured,
+    MetricCheck,
+    ProvidersCheck,
+    Result,
+    Unmeasured,
+)
+
+METRIC_DEADLINE: Final = 60.0
+"""Seconds after which a metric source counts as failed, whatever its own time-out."""
+
+
+class Hooks(Protocol):
+    """Calls webhooks."""
+
+    async def call(self, hook: Webhook, payload: bytes) -> Answer:
+        """Post the payload; an error is an answer too."""
+        ...
+
+
+class Judge(Protocol):
+    """Asks metric sources."""
+
+    async def measure(self, canary: Canary, check: MetricCheck) -> Measured | Unmeasured:
+        """Measure one metric in one way."""
+        ...
+
+    async def providers(self, canary: Canary) -> Answer:
+        """Are all sources of this canary reachable?"""
+        ...
+
+
+class Gatherer:
+    """Answers checks."""
+
+    def __init__(self, hooks: Hooks, judge: Judge) -> None:
+        self._hooks = hooks
+        self._judge = judge
+
+    async def gather(self, canary: Canary, check: Check) -> Result:
+        """Ask; what cannot be asked is an answer that says so."""
+        match check:
+            case HookCheck(kind, index, phase):
+                hook = canary.analysis.hooks(kind)[index]
+                status = canary.status
+                digest = checksum(status.tracked_configs, status.last_applied_spec)
+                return await self._hooks.call(hook, payloads.hook(canary, hook, phase, digest))
+            case ProvidersCheck():
+                return await self._judge.providers(canary)
+            case MetricCheck():
+                return await self._measure(canary, check)
+
+    async def _measure(self, canary: Canary, check: MetricCheck) -> Measured | Unmeasured:
+        name = canary.analysis.metrics[check.index].name
+        try:
+            async with asyncio.timeout(METRIC_DEADLINE):
+                return await self._judge.measure(canary, check)
+        except TimeoutError:
+            seconds = f"{METRIC_DEADLINE:.0f}"
+            text = f"Metric query failed for {name}: no answer within {seconds} seconds"
+            return Unmeasured(text, failed=True)

@@ -1,0 +1,232 @@
+"""Observe: the Canary and everything it refers to, from the watch cache.
+
+Never older than our own last write, and no API call of its own (except config data that changed).
+What makes it impossible to serve a Canary is not an exception here but a `Problem`: a text for its
+owner, naming field and remedy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from flagger_controller.api import validation
+from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.status import Phase
+from flagger_controller.clock import Clock
+from flagger_controller.cluster import resources
+from flagger_controller.cluster.cache import Cache
+from flagger_controller.cluster.client import Ref
+from flagger_controller.errors import ConfigError
+from flagger_controller.rollout.case import ACTIVE, KUBERNETES
+from flagger_controller.rollout.evidence import Health, Revision
+from flagger_controller.routing import router_for
+from flagger_controller.routing.base import RouterSettings
+from flagger_controller.routing.kubernetes import service_refs
+from flagger_controller.targets import scaler_for, target_for, tracking
+from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings
+from flagger_controller.targets.primary import identity
+from flagger_controller.tick.world import Parts, World
+
+_KINDS: Final = {
+    tracking.CONFIG_MAP: resources.CONFIG_MAPS,
+    tracking.SECRET: resources.SECRETS,
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why nothing can be done for a Canary; the complete event text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What observing needs of the process's flags."""
+
+    provider: str
+    """Default provider, for Canaries that name none."""
+    targets: TargetSettings
+    routers: RouterSettings
+    no_cross_namespace_refs: bool = False
+
+
+class Observer:
+    """Builds the `World` of a canary."""
+
+    def __init__(self, cache: Cache, settings: Settings, clock: Clock) -> None:
+        self._cache = cache
+        self._settings = settings
+        self._clock = clock
+
+    async def observe(self, canary: Canary, *, due: bool) -> World | Problem:
+        """What is there now.
+
+        Raises:
+            Retriable: the cache cannot answer yet, or config data could not be read.
+        """
+        try:
+            parts = self._parts(canary)
+            objects = await self._objects(canary, parts)
+            return await self._world(canary, parts, objects, due=due)
+        except ConfigError as error:
+            return Problem(str(error))
+
+    def _parts(self, canary: Canary) -> Parts:
+        provider = canary.spec.provider or self._settings.provider
+        wrong = validation.problems(
+            canary, provider, no_cross_namespace_refs=self._settings.no_cross_namespace_refs
+        )
+        if wrong:
+            raise ConfigError("; ".join(wrong))
+        return Parts(
+            target=target_for(canary, self._settings.targets),
+            router=router_for(provider, self._settings.routers),
+            scaler=scaler_for(canary),
+            provider=provider,
+        )
+
+    async def _objects(self, canary: Canary, parts: Parts) -> dict[Ref, Object]:
+        """The objects whose names follow from the Canary alone."""
+        refs = named_refs(canary, parts)
+        self._cache.watch(refs, canary.key)
+        await self._cache.synced(refs)
+        await self._cache.caught_up(refs)
+        found = {ref: self._cache.get(ref) for ref in refs}
+        return {ref: body for ref, body in found.items() if body is not None}
+
+    async def _world(
+        self, canary: Canary, parts: Parts, objects: dict[Ref, Object], *, due: bool
+    ) -> World:
+        target_ref = Ref(parts.target.resource, canary.target, canary.namespace)
+        target = objects.get(target_ref)
+        if target is None:
+            raise ConfigError(_not_found(canary, target_ref))
+        _check_scaler(canary, parts, objects)
+        configs, copies = await self._configs(canary, parts, target, objects)
+        world = World(
+            canary=canary,
+            parts=parts,
+            live=objects,
+            traits=parts.target.traits(canary, target),
+            revision=Revision(
+                parts.target.revision(target),
+                tracking.checksums(configs) if parts.target.tracks_configs else None,
+            ),
+            configs=configs,
+            target_health=Health(ready=False),
+            primary_health=Health(ready=False),
+            promoted=False,
+            due=due,
+            config_copies=copies,
+        )
+        return judged(world, self._clock)
+
+    async def _configs(
+        self, canary: Canary, parts: Parts, target: Object, objects: dict[Ref, Object]
+    ) -> tuple[Configs, Mapping[Ref, Object]]:
+        """The tracked configs, and their copies as they must be."""
+        wanted = parts.target.configs(target)
+        sources = {ref: Ref(_KINDS[ref.kind], ref.name, canary.namespace) for ref in wanted}
+        twins = {ref: replace(own, name=f"{own.name}-primary") for ref, own in sources.items()}
+        refs = {*sources.values(), *twins.values()}
+        self._cache.watch({*named_refs(canary, parts), *refs}, canary.key)
+        await self._cache.synced(refs)
+        await self._cache.caught_up(refs)
+        found: dict[ConfigRef, Object] = {}
+        for ref, own in sources.items():
+            if (body := await self._cache.data(own)) is not None:
+                found[ref] = body
+        configs = tracking.resolve(wanted, found, canary.namespace)
+        for ref in configs:
+            if (body := await self._cache.data(twins[ref])) is not None:
+                objects[twins[ref]] = body
+        settings = self._settings.targets
+        copies = {
+            twins[ref]: tracking.copied(canary, settings, ref, body, objects.get(twins[ref]))
+            for ref, body in configs.items()
+        }
+        return configs, copies
+
+
+def named_refs(canary: Canary, parts: Parts) -> set[Ref]:
+    """Every object whose name follows from the Canary."""
+    namespace = canary.namespace
+    refs = {
+        Ref(parts.target.resource, canary.target, namespace),
+        Ref(parts.target.resource, canary.primary, namespace),
+        *service_refs(canary),
+        *parts.router.refs(canary),
+    }
+    reference = canary.spec.autoscaler_ref
+    if reference is not None and parts.scaler is not None:
+        for name in (reference.name, f"{reference.name}-primary"):
+            refs.add(Ref(parts.scaler.resource, name, namespace))
+    if parts.target.resource == resources.SERVICES:
+        refs.add(Ref(resources.SERVICES, f"{canary.target}-canary", namespace))
+    return refs
+
+
+def judged(world: World, clock: Clock) -> World:
+    """The world with everything that is derived from its objects, after any of them changed."""
+    canary, target, kind = world.canary, world.live[world.target_ref], world.parts.target
+    primary = world.live.get(world.primary_ref)
+    now = clock()
+    if primary is None:
+        reason = f"{canary.primary}.{canary.namespace} not ready: it does not exist"
+        health = Health(ready=False, reason=reason, available=False)
+    else:
+        health = kind.health(canary, primary, primary=True, now=now)
+    return replace(
+        world,
+        target_health=kind.health(canary, target, primary=False, now=now),
+        primary_health=health,
+        promoted=primary is not None and _promoted(world, primary),
+    )
+
+
+def _promoted(world: World, primary: Object) -> bool:
+    """Does the primary carry the revision that the status is about?
+
+    While the live target is that revision, the target kind compares. When the target has moved
+    on, the identity on the primary's pods still tells.
+    """
+    status, canary = world.canary.status, world.canary
+    if world.revision.spec == status.last_applied_spec:
+        return world.parts.target.promoted(
+            canary, world.live[world.target_ref], world.configs, primary
+        )
+    template = primary.get("spec", {}).get("template", {})
+    annotations = template.get("metadata", {}).get("annotations") or {}
+    wanted = identity(canary, status.last_applied_spec, status.tracked_configs or {})
+    return bool(annotations.get("flagger-id") == wanted)
+
+
+def mirrors(world: World) -> bool:
+    """Can the provider mirror traffic for this strategy?"""
+    capabilities = world.parts.router.capabilities
+    if world.canary.analysis.iterations > 0:
+        return capabilities.mirror or capabilities.mirror_iterations
+    return capabilities.mirror and world.parts.provider != KUBERNETES
+
+
+def _check_scaler(canary: Canary, parts: Parts, objects: Mapping[Ref, Object]) -> None:
+    """A missing autoscaler holds back a first or new release, never a run under way (T7)."""
+    reference = canary.spec.autoscaler_ref
+    if reference is None or parts.scaler is None or canary.status.phase in ACTIVE:
+        return
+    ref = Ref(parts.scaler.resource, reference.name, canary.namespace)
+    if ref not in objects and canary.status.phase is not Phase.TERMINATING:
+        label = "Keda ScaledObject" if reference.kind == "ScaledObject" else reference.kind
+        raise ConfigError(_query_error(label, ref))
+
+
+def _not_found(canary: Canary, ref: Ref) -> str:
+    return _query_error(canary.spec.target_ref.kind.lower(), ref)
+
+
+def _query_error(label: str, ref: Ref) -> str:
+    resource = ref.resource
+    group = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
+    return f'{label} {ref.name}.{ref.namespace} get query error: {group} "{ref.name}" not found'

@@ -1,0 +1,243 @@
+"""What must be written so that the cluster matches spec and status. Pure.
+
+Level-triggered and idempotent: planning again after everything was written gives an empty plan,
+from any state. The order of the writes is the safety: routes before scale, copies before the
+workload that mounts them, the primary before whatever takes traffic away from the target.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from flagger_controller.api.base import Object
+from flagger_controller.api.status import Obligation, Phase, Route
+from flagger_controller.cluster.client import Ref
+from flagger_controller.rollout import weights
+from flagger_controller.rollout.case import ANALYSING, KUBERNETES
+from flagger_controller.routing import kubernetes
+from flagger_controller.tick.world import World
+
+
+@dataclass(frozen=True)
+class Put:
+    """Create the object, or replace it when it carries a resourceVersion."""
+
+    ref: Ref
+    body: Object
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Merge a change into an object, provided that it is still the one that was read."""
+
+    ref: Ref
+    patch: Object
+
+
+Write = Put | Patch
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The writes that are due now, and whether more will follow."""
+
+    writes: tuple[Write, ...] = ()
+    waiting: str = ""
+    """What has to happen before the rest can be planned; empty when nothing is left."""
+
+    @property
+    def settled(self) -> bool:
+        """The cluster shows what spec and status ask for."""
+        return not self.writes and not self.waiting
+
+
+def plan(world: World) -> Plan:
+    """The next writes for this canary; empty before it was first seen."""
+    phase = world.canary.status.phase
+    if world.canary.metadata.deletion_timestamp is not None:
+        return _revert(world) if phase is Phase.TERMINATING else Plan()
+    if phase is Phase.NEW or world.canary.spec.suspend:
+        return Plan()
+    stages: list[Iterable[Write]] = [
+        _services(world),
+        _workload(world),
+        _primary_scaler(world),
+    ]
+    if phase is Phase.INITIALIZING and not _may_take_over(world):
+        return _collect(stages, "the primary is not ready")
+    stages.append(_pause(world, pause=True) if phase is Phase.INITIALIZING else ())
+    stages.append(_apex(world))
+    route = shown_route(world)
+    stages.append(_routes(world, route))
+    writes = _collect(stages, "")
+    if phase is Phase.INITIALIZING and writes.writes:
+        return replace(writes, waiting="routes come before scale")
+    return _scaled(world, route, writes)
+
+
+def shown_route(world: World) -> Route:
+    """The recorded split, corrected so that no traffic goes to a backend without pods."""
+    return weights.safe(
+        world.route,
+        primary_available=world.primary_health.available,
+        canary_available=world.target_health.available,
+    )
+
+
+def _collect(stages: Iterable[Iterable[Write]], waiting: str) -> Plan:
+    return Plan(tuple(write for stage in stages for write in stage), waiting)
+
+
+def _may_take_over(world: World) -> bool:
+    """Nothing that serves is touched before the primary was ready once (sharp edge S18)."""
+    return world.canary.skip_analysis or world.primary_health.ready
+
+
+def _put(world: World, desired: Mapping[Ref, Object]) -> Iterator[Write]:
+    for ref, body in desired.items():
+        if body != world.live.get(ref):
+            yield Put(ref, body)
+
+
+def _services(world: World) -> Iterator[Write]:
+    backends = kubernetes.Which.BACKENDS
+    yield from _put(
+        world, kubernetes.services(world.canary, world.traits, world.live, which=backends)
+    )
+
+
+def _apex(world: World) -> Iterator[Write]:
+    """Clients reach the primary; or the target, where only Services move traffic (S28)."""
+    to_target = world.parts.provider == KUBERNETES and world.canary.status.run.promotion_failed
+    apex = kubernetes.services(
+        world.canary,
+        world.traits,
+        world.live,
+        which=kubernetes.Which.APEX,
+        to_target=to_target,
+    )
+    yield from _put(world, apex)
+
+
+def _routes(world: World, route: Route) -> Iterator[Write]:
+    desired = world.parts.router.desired(world.canary, world.traits, route, world.live)
+    yield from _put(world, desired)
+
+
+def _workload(world: World) -> Iterator[Write]:
+    """Create the primary when it is missing, replace its template when it is promoted."""
+    target = world.live[world.target_ref]
+    twin = world.parts.target.twin(world.canary, target, world.live.get(world.twin_ref))
+    if twin is not None:
+        yield from _put(world, {world.twin_ref: twin})
+    live = world.live.get(world.primary_ref)
+    if live is not None and not world.promoting:
+        return
+    yield from _put(world, world.config_copies)
+    body = world.parts.target.primary(world.canary, target, world.configs, live)
+    yield from _put(world, {world.primary_ref: body})
+
+
+def _primary_scaler(world: World) -> Iterator[Write]:
+    """Created when missing, updated while the primary takes over (targets.md section 10)."""
+    source, ref = world.scaler_ref, world.primary_scaler_ref
+    if source is None or ref is None or world.parts.scaler is None:
+        return
+    scaler, live = world.live.get(source), world.live.get(ref)
+    status = world.canary.status
+    update = status.phase is Phase.PROMOTING or status.run.obligation is Obligation.SKIP
+    if scaler is None or (live is not None and not update):
+        return
+    yield from _put(world, {ref: world.parts.scaler.primary(world.canary, scaler, live)})
+
+
+def _pause(world: World, *, pause: bool) -> Iterator[Write]:
+    ref = world.scaler_ref
+    scaler = world.live.get(ref) if ref else None
+    if ref is None or scaler is None or world.parts.scaler is None:
+        return
+    patch = world.parts.scaler.paused(scaler, pause=pause)
+    if patch is not None:
+        yield _conditional(ref, scaler, patch)
+
+
+def _scale(world: World, *, up: bool) -> Iterator[Write]:
+    target = world.live[world.target_ref]
+    patch = world.parts.target.scaled(
+        world.canary, target, up=up, replicas=_replicas_from_zero(world)
+    )
+    if patch is not None:
+        yield _conditional(world.target_ref, target, patch)
+
+
+def _replicas_from_zero(world: World) -> int:
+    """Replicas of a target that is scaled up (targets.md 5.3)."""
+    source = world.scaler_ref
+    scaler = world.live.get(source) if source else None
+    if world.parts.scaler is not None:
+        return world.parts.scaler.replicas(scaler) if scaler is not None else 1
+    primary = world.live.get(world.primary_ref)
+    replicas = primary.get("spec", {}).get("replicas") if primary else None
+    return replicas if isinstance(replicas, int) and replicas > 0 else 1
+
+
+def _scaled(world: World, route: Route, before: Plan) -> Plan:
+    """The target's scale for the phase, after everything that moves traffic."""
+    status = world.canary.status
+    obligation = status.run.obligation
+    if status.phase in ANALYSING and obligation is Obligation.NONE:
+        stages = [before.writes, _pause(world, pause=False), _scale(world, up=True)]
+        return _collect(stages, before.waiting)
+    if not _scales_down(world):
+        return before
+    if route.canary > 0:
+        return replace(before, waiting="traffic is still on the target: the primary has no pods")
+    if before.writes:
+        return replace(before, waiting="routes come before scale")
+    return _collect([_pause(world, pause=True), _scale(world, up=False)], "")
+
+
+def _scales_down(world: World) -> bool:
+    status = world.canary.status
+    match status.run.obligation:
+        case Obligation.ROLLBACK:
+            # Stranded on the target: the primary died of its promotion, so the target stays up.
+            return not (status.run.promotion_failed and world.route.canary > 0)
+        case Obligation.SKIP:
+            return True
+        case Obligation.KEEP_CANARY:
+            return False
+    if status.phase is Phase.FINALISING:
+        ready = world.canary.skip_analysis or world.primary_health.ready
+        return world.due and ready
+    return status.phase is Phase.INITIALIZING
+
+
+def _conditional(ref: Ref, live: Object, patch: Object) -> Patch:
+    """A patch that fails when the object is no longer the one that was read."""
+    version = live.get("metadata", {}).get("resourceVersion", "")
+    metadata = {**patch.get("metadata", {}), "resourceVersion": version}
+    return Patch(ref, {**patch, "metadata": metadata})
+
+
+def _revert(world: World) -> Plan:
+    """Everything as it was before the Canary (state-machine.md section 12)."""
+    target = world.live.get(world.target_ref)
+    stages: list[Iterable[Write]] = [_pause(world, pause=False)]
+    if target is not None:
+        stages.append(_restore_scale(world, target))
+    scaled = _collect(stages, "")
+    if scaled.writes:
+        return replace(scaled, waiting="the target comes up before routes go back")
+    if target is not None and not world.target_health.ready:
+        return Plan(waiting=world.target_health.reason)
+    router = world.parts.router.reverted(world.canary, world.live)
+    services = kubernetes.reverted_services(world.canary, world.traits, world.live)
+    return _collect([_put(world, services), _put(world, router)], "")
+
+
+def _restore_scale(world: World, target: Object) -> Iterator[Write]:
+    patch = world.parts.target.reverted(
+        target, world.live.get(world.primary_ref), replicas=_replicas_from_zero(world)
+    )
+    if patch is not None:
+        yield _conditional(world.target_ref, target, patch)

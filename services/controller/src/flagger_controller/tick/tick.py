@@ -1,0 +1,293 @@
+"""One tick of one canary: the order of the steps (architecture 2.1), nothing else.
+
+Killed anywhere, nothing is lost: before the commit the tick never happened, after it the next
+converge finishes what was decided.
+"""
+
+import logging
+import random
+import string
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
+from flagger_controller.clock import Clock
+from flagger_controller.cluster.client import ApiError
+from flagger_controller.errors import ConfigError, Conflict, FlaggerError
+from flagger_controller.rollout import step as engine
+from flagger_controller.rollout.case import ACTIVE, SETTLED, Case
+from flagger_controller.rollout.decision import Decision, Event, Need
+from flagger_controller.rollout.evidence import Evidence, Health, Revision, Seen
+from flagger_controller.targets.revision import is_upstream_hash
+from flagger_controller.tick.announce import Announcer
+from flagger_controller.tick.commit import Committer
+from flagger_controller.tick.converge import Converger
+from flagger_controller.tick.gather import Gatherer
+from flagger_controller.tick.observe import Observer, Problem, judged, mirrors
+from flagger_controller.tick.plan import Plan
+from flagger_controller.tick.world import World
+
+logger = logging.getLogger(__name__)
+
+FINALIZER: Final = "finalizer.flagger.app"
+RESYNC: Final = 600.0
+"""Seconds between two looks at a canary that nothing happens to: repairs what a watch missed."""
+SOON: Final = 0.5
+"""Seconds until a converge that failed after a commit is done again."""
+WALKS: Final = 6
+"""Decisions in one tick; a terminal transition takes three."""
+QUESTIONS: Final = 200
+"""Checks in one walk; a canary has one for each hook and metric."""
+
+
+class Store(Protocol):
+    """The newest known Canaries, fed by the watch and by our own writes."""
+
+    def get(self, key: str) -> tuple[Canary, Object] | None:
+        """A Canary and the object it was decoded from; None when it is gone or cannot be read."""
+        ...
+
+    def put(self, body: Object) -> tuple[Canary, Object]:
+        """Take over what the API server answered to a write."""
+        ...
+
+    def rival(self, canary: Canary) -> str:
+        """Name of an older Canary with the same target; empty when there is none."""
+        ...
+
+
+@dataclass
+class Memory:
+    """What a process remembers of a canary between ticks; nothing depends on it surviving."""
+
+    ticked: datetime | None = None
+    """The last tick that used up an interval."""
+    announced: str = ""
+    """`tickedAt` of the terminal status whose announcements were sent."""
+    unsettled: bool = False
+    """The converge after the last commit failed: look again soon."""
+    told: str = ""
+    """The last error that was announced, to say it once."""
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The steps, wired."""
+
+    store: Store
+    observer: Observer
+    converger: Converger
+    gatherer: Gatherer
+    committer: Committer
+    announcer: Announcer
+    clock: Clock
+    interval_floor: float
+
+
+@dataclass
+class Tick:
+    """One canary's ticks; never two at once."""
+
+    key: str
+    shell: Shell
+    memory: Memory
+
+    async def run(self) -> float | None:
+        """One tick.
+
+        Returns:
+            Seconds until the next one is due; None when the canary is gone.
+
+        Raises:
+            FlaggerError: the cluster or the cache cannot be used right now; try again soon.
+        """
+        found = self.shell.store.get(self.key)
+        if found is None:
+            return None
+        canary, stored = found
+        if canary.spec.revert_on_deletion and canary.metadata.deletion_timestamp is None:
+            canary, stored = await self._hold(canary, stored)
+        due = self._due_at(canary) <= self.shell.clock()
+        self.memory.unsettled = False
+        try:
+            decision = await self._walk(canary, stored, due=due)
+        except Conflict:
+            raise  # somebody else was faster: nothing to tell, decide anew
+        except (ApiError, ConfigError) as error:
+            self._tell(str(error))
+            raise
+        self.memory.told = ""
+        return self._seconds_left(idle=due and not decision.ticked)
+
+    async def _hold(self, canary: Canary, stored: Object) -> tuple[Canary, Object]:
+        if FINALIZER in canary.metadata.finalizers:
+            return canary, stored
+        body = await self.shell.committer.hold(canary, stored, FINALIZER)
+        return self.shell.store.put(body)
+
+    async def _walk(self, canary: Canary, stored: Object, *, due: bool) -> Decision:
+        started = time.monotonic()
+        for _ in range(WALKS):
+            world, planned = await self._look(canary, due=due)
+            canary, decision = await self._decide(canary, world, planned, due=due)
+            after, stored = await self._carry_out(canary, stored, world, decision)
+            if decision.measured:
+                self.shell.announcer.analysed(after, time.monotonic() - started)
+            if decision.ticked:
+                self.memory.ticked = self.shell.clock()
+            if decision.release:
+                released = await self.shell.committer.release(after, stored, FINALIZER)
+                self.shell.store.put(released)
+                return decision
+            if not (decision.again or after.status.run.unannounced):
+                return decision
+            canary = after
+        raise FlaggerError(f"{self.key}: more than {WALKS} decisions in one tick")
+
+    async def _look(self, canary: Canary, *, due: bool) -> tuple[World | Problem, Plan]:
+        """Observe and converge; what cannot be served is a problem, not an error."""
+        rival = self.shell.store.rival(canary)
+        if rival:
+            return Problem(_same_target(canary, rival)), Plan()
+        world = await self.shell.observer.observe(canary, due=due)
+        if isinstance(world, Problem):
+            return world, Plan()
+        try:
+            return await self.shell.converger.converge(world)
+        except ConfigError as error:
+            return Problem(str(error)), Plan()
+
+    async def _decide(
+        self, canary: Canary, world: World | Problem, planned: Plan, *, due: bool
+    ) -> tuple[Canary, Decision]:
+        """Walk the rules, fetching evidence on the way."""
+        evidence = Evidence()
+        for _ in range(QUESTIONS):
+            case = self._case(canary, world, planned, evidence, due=due)
+            outcome = engine.step(case)
+            if not isinstance(outcome, Need):
+                self._log(canary, outcome)
+                return canary, outcome
+            result = await self.shell.gatherer.gather(canary, outcome.check)
+            evidence = evidence.having(outcome.check, result)
+        raise FlaggerError(f"{canary.key}: more than {QUESTIONS} checks in one tick")
+
+    def _case(
+        self,
+        canary: Canary,
+        world: World | Problem,
+        planned: Plan,
+        evidence: Evidence,
+        *,
+        due: bool,
+    ) -> Case:
+        provider = canary.spec.provider if isinstance(world, Problem) else world.parts.provider
+        return Case(
+            canary=canary,
+            seen=_seen(canary, world, planned),
+            evidence=evidence,
+            now=self.shell.clock(),
+            due=due,
+            provider=provider,
+            announced=self.memory.announced == canary.status.run.ticked_at != "",
+            mirrors=not isinstance(world, Problem) and mirrors(world),
+            entropy="".join(random.choices(string.ascii_letters, k=20)),  # noqa: S311 (no secret)
+        )
+
+    async def _carry_out(
+        self, canary: Canary, stored: Object, world: World | Problem, decision: Decision
+    ) -> tuple[Canary, Object]:
+        """Commit, converge towards the new status, announce; or announce first."""
+        if decision.announce_first:
+            self.shell.announcer.announce(canary, canary, decision.announcements)
+            self.memory.announced = canary.status.run.ticked_at
+        after = canary
+        if decision.status != canary.status:
+            body = await self.shell.committer.commit(canary, stored, decision.status)
+            after, stored = self.shell.store.put(body)
+            if not isinstance(world, Problem):
+                moved = judged(replace(world, canary=after, due=False), self.shell.clock)
+                await self._follow(moved)
+        if not decision.announce_first:
+            self.shell.announcer.announce(canary, after, decision.announcements)
+        return after, stored
+
+    async def _follow(self, world: World) -> None:
+        """Converge after a commit. A failure is told, and made good by the next converge."""
+        try:
+            await self.shell.converger.converge(world)
+        except Conflict as error:
+            logger.debug("%s", error, extra={"canary": self.key})
+            self.memory.unsettled = True
+        except (ApiError, FlaggerError) as error:
+            logger.warning("%s", error, extra={"canary": self.key})
+            self.memory.unsettled = True
+            self._tell(str(error))
+
+    def _tell(self, text: str) -> None:
+        """A Warning event for an error, once until a tick succeeds or the error changes."""
+        found = self.shell.store.get(self.key)
+        if found is None or text == self.memory.told:
+            return
+        self.memory.told = text
+        self.shell.announcer.event(found[0], found[0], Event(text, warning=True, error=True))
+
+    def _due_at(self, canary: Canary) -> datetime:
+        """When the next tick is due, by what was stored and by what this process remembers."""
+        ticks = [at for at in (_parsed(canary.status.run.ticked_at), self.memory.ticked) if at]
+        return max(ticks) + self._interval(canary) if ticks else self.shell.clock()
+
+    def _seconds_left(self, *, idle: bool) -> float | None:
+        """Until the next tick; between runs nothing is due, the watch wakes us."""
+        found = self.shell.store.get(self.key)
+        if found is None:
+            return None
+        if self.memory.unsettled:
+            return SOON
+        canary, interval = found[0], self._interval(found[0])
+        if idle:
+            resting = canary.status.phase in SETTLED or canary.spec.suspend
+            return RESYNC if resting else interval.total_seconds()
+        return max(0.0, (self._due_at(canary) - self.shell.clock()).total_seconds())
+
+    def _interval(self, canary: Canary) -> timedelta:
+        return timedelta(seconds=max(canary.interval, self.shell.interval_floor))
+
+    def _log(self, canary: Canary, decision: Decision) -> None:
+        logger.debug(
+            "decided: %s (%s)", decision.rule, decision.reason, extra={"canary": canary.key}
+        )
+
+
+def _seen(canary: Canary, world: World | Problem, planned: Plan) -> Seen:
+    if isinstance(world, Problem):
+        unknown = Health(ready=False, reason=world.text)
+        revision = Revision(canary.status.last_applied_spec, canary.status.tracked_configs)
+        return Seen(revision, unknown, unknown, settled=False, problem=world.text)
+    lagging = ""
+    if canary.status.phase in ACTIVE:
+        lagging = world.parts.router.settled(canary, world.live)
+    return Seen(
+        revision=world.revision,
+        target=world.target_health,
+        primary=world.primary_health,
+        promoted=world.promoted,
+        foreign_hash=is_upstream_hash(canary.status.last_applied_spec),
+        settled=planned.settled,
+        route=world.parts.router.read(canary, world.live),
+        lagging=lagging,
+    )
+
+
+def _same_target(canary: Canary, rival: str) -> str:
+    return (
+        f"spec.targetRef: {canary.spec.target_ref.kind} {canary.target}.{canary.namespace} is "
+        f"already under the Canary {rival}; delete one of the two or give it another target"
+    )
+
+
+def _parsed(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,46 @@
+"""A real Kubernetes API for the tests of this folder, and a namespace and a client for each."""
+
+import pathlib
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from flagger_controller.cluster.http import HttpClient
+from flagger_controller.cluster.login import load
+
+# `tools` is not installed; plain `pytest` does not put the root of the repository on the path.
+sys.path.insert(0, str(pathlib.Path(__file__).parents[4]))
+
+from tools.cluster import settings
+from tools.cluster.controlplane import ControlPlane, Options
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """An API server with controllers and two fake nodes; shared, so use `namespace`."""
+    try:
+        plane = ControlPlane.start(Options(fake_nodes=2))
+    except settings.ClusterError as error:
+        pytest.skip(f"no control plane: {error}")
+    with plane:
+        yield plane
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane) -> Iterator[str]:
+    """A fresh namespace; it is deleted afterwards, without waiting for it."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    with control_plane.client() as admin:
+        admin.create("/api/v1/namespaces", {"metadata": {"name": name}})
+        yield name
+        admin.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+async def client(control_plane: ControlPlane) -> AsyncIterator[HttpClient]:
+    """Our own client, as cluster administrator."""
+    client = HttpClient(load(str(control_plane.kubeconfig)))
+    yield client
+    await client.close()

@@ -1,0 +1,91 @@
+"""The tick on a fake cluster: whole releases, and what they leave behind."""
+
+import pytest
+
+from flagger_controller.api.status import Phase
+from flagger_controller.rollout.evidence import Unmeasured
+
+from .rig import PRIMARY, SERVICE, TARGET, Rig
+
+pytestmark = pytest.mark.looptime
+
+
+async def test_first_release_takes_over() -> None:
+    rig = await Rig().initialized()
+    assert rig.replicas(TARGET) == 0
+    assert rig.replicas(PRIMARY) == 1
+    assert rig.weights == {"podinfo-primary": 100}
+    service = rig.api.object(SERVICE)
+    assert service is not None
+    assert service["spec"]["selector"] == {"app": "podinfo-primary"}
+    await rig.stop()
+
+
+async def test_release_is_promoted() -> None:
+    rig = await Rig().initialized()
+    rig.push("2")
+    await rig.until(Phase.SUCCEEDED)
+    assert rig.tag(PRIMARY) == "2"
+    assert rig.replicas(TARGET) == 0
+    assert rig.weights == {"podinfo-primary": 100}
+    assert rig.log.events == [
+        "New revision detected! Scaling up podinfo",
+        "Starting canary analysis for podinfo",
+        "Advance podinfo canary weight 25",
+        "Advance podinfo canary weight 50",
+        "Copying podinfo template spec to podinfo-primary",
+        "Routing all traffic to primary",
+        "Promotion completed! Scaling down podinfo",
+    ]
+    await rig.stop()
+
+
+async def test_bad_release_is_rolled_back() -> None:
+    metrics = [{"name": "errors", "query": "q", "thresholdRange": {"max": 1}}]
+    analysis = {"interval": "10s", "threshold": 2, "stepWeight": 25, "metrics": metrics}
+    rig = await Rig().initialized(analysis=analysis)
+    rig.judge.values[0] = Unmeasured("no values")
+    rig.push("2")
+    await rig.until(Phase.FAILED)
+    assert rig.tag(PRIMARY) == "1"
+    assert rig.replicas(TARGET) == 0
+    assert rig.weights == {"podinfo-primary": 100}
+    assert rig.log.alerts[-1] == "Failed checks threshold reached 2"
+    await rig.stop()
+
+
+async def test_release_that_never_gets_ready_is_rolled_back_by_the_deadline() -> None:
+    rig = await Rig().initialized()
+    rig.push("broken")
+    await rig.until(Phase.FAILED)
+    assert rig.tag(PRIMARY) == "1"
+    assert rig.log.events[-1] == "Canary failed! Scaling down podinfo"
+    assert rig.log.alerts[-1].startswith("Progress deadline exceeded canary deployment podinfo")
+    await rig.stop()
+
+
+async def test_an_idle_canary_causes_no_request() -> None:
+    rig = await Rig().initialized()
+    await rig.pass_interval()
+    reads, writes = rig.api.reads.total(), len(rig.api.writes)
+    for _ in range(10):
+        await rig.pass_interval()
+    assert len(rig.api.writes) == writes
+    assert rig.api.reads.total() == reads
+    await rig.stop()
+
+
+async def test_an_advancing_tick_writes_route_and_status() -> None:
+    rig = await Rig().initialized()
+    rig.push("2")
+    for _ in range(2):
+        await rig.pass_interval()
+    assert rig.status.canary_weight == 25
+    before = len(rig.api.writes)
+    await rig.pass_interval()
+    assert rig.status.canary_weight == 50
+    assert [write.ref.resource.plural for write in rig.api.writes[before:]] == [
+        "canaries",
+        "traefikservices",
+    ]
+    await rig.stop()

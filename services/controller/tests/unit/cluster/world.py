@@ -1,0 +1,36 @@
+"""What the tests of the watch cache share."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flagger_controller.cluster import resources
+from flagger_controller.cluster.cache import Cache, Change
+from flagger_controller.cluster.client import Object, Ref
+from flagger_controller.cluster.fake import FakeApi
+
+
+@dataclass
+class World:
+    """A fake cluster with a cache and what the cache reported."""
+
+    api: FakeApi
+    cache: Cache
+    changes: list[tuple[Any, Change]] = field(default_factory=list)
+
+    def seen(self) -> list[tuple[Any, str, bool, bool]]:
+        """Key, name, existed, exists of all changes since the last call."""
+        found = [(k, c.ref.name, c.old is not None, c.new is not None) for k, c in self.changes]
+        self.changes.clear()
+        return found
+
+
+def deployment(name: str = "cart", namespace: str = "shop") -> Ref:
+    return Ref(resources.DEPLOYMENTS, name, namespace)
+
+
+def config_map(name: str = "settings", namespace: str = "shop") -> Ref:
+    return Ref(resources.CONFIG_MAPS, name, namespace)
+
+
+def replicas(count: int) -> Object:
+    return {"spec": {"replicas": count}}

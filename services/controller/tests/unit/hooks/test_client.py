@@ -1,0 +1,218 @@
+"""What passes, what is repeated, and the texts of failures (webhooks.md sections 5 to 7)."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
+
+from flagger_controller import net
+from flagger_controller.api.canary import Webhook
+from flagger_controller.hooks import client, retries
+from flagger_controller.rollout.evidence import Answer
+
+PASSED = Answer(ok=True)
+NOW = datetime(2026, 11, 24, 6, 40, tzinfo=UTC)
+
+
+class Gate:
+    """A hook, its receiver, and the waits between attempts."""
+
+    def __init__(self, http: net.Http, server: HTTPServer) -> None:
+        self.server = server
+        self.waits: list[float] = []
+        self.client = client.HookClient(http, sleep=self._sleep, now=lambda: NOW)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    def answers(self, *responses: Response) -> None:
+        for response in responses:
+            self.server.expect_ordered_request("/gate").respond_with_response(response)
+
+    async def call(self, **fields: Any) -> Answer:
+        defaults = {"name": "gate", "url": self.server.url_for("/gate")}
+        return await self.client.call(Webhook.model_validate({**defaults, **fields}), b"{}")
+
+    @property
+    def calls(self) -> int:
+        return len(self.server.log)
+
+
+@pytest.fixture
+def gate(http: net.Http, httpserver: HTTPServer) -> Gate:
+    return Gate(http, httpserver)
+
+
+def failed(error: str) -> Answer:
+    return Answer(ok=False, error=error)
+
+
+async def test_posts_json(gate: Gate) -> None:
+    gate.answers(Response("ignored"))
+    assert await gate.call() == PASSED
+    request, _ = gate.server.log[0]
+    assert request.method == "POST"
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.data == b"{}"
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+async def test_passes(gate: Gate, status: int) -> None:
+    gate.answers(Response(status=status))
+    assert await gate.call() == PASSED
+
+
+@pytest.mark.parametrize("status", [203, 205, 206, 207, 300, 400, 403, 404, 409, 418, 501])
+async def test_fails_at_once_with_the_body(gate: Gate, status: int) -> None:
+    gate.answers(Response("because", status=status))
+    assert await gate.call(retries=3) == failed("because")
+    assert gate.calls == 1
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_fails_without_a_text(gate: Gate, status: int) -> None:
+    gate.answers(Response(status=status))
+    assert await gate.call() == failed("")
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 599])
+async def test_repeats_and_gives_up(gate: Gate, status: int) -> None:
+    gate.answers(*[Response(status=status)] * 3)
+    url = gate.server.url_for("/gate")
+    assert await gate.call(retries=2) == failed(f"POST {url} giving up after 3 attempt(s)")
+    assert gate.calls == 3
+    assert gate.waits == [1, 2]
+
+
+async def test_the_body_of_the_last_attempt_follows_upstreams_text(gate: Gate) -> None:
+    gate.answers(Response("first", status=500), Response("1 test failed", status=500))
+    url = gate.server.url_for("/gate")
+    expected = f"POST {url} giving up after 2 attempt(s): 1 test failed"
+    assert await gate.call(retries=1) == failed(expected)
+
+
+async def test_recovers(gate: Gate) -> None:
+    gate.answers(Response(status=500), Response(status=429), Response(status=200))
+    assert await gate.call(retries=5) == PASSED
+    assert gate.waits == [1, 2]
+
+
+async def test_a_final_answer_ends_the_retries(gate: Gate) -> None:
+    gate.answers(Response(status=500), Response("no", status=403))
+    assert await gate.call(retries=5) == failed("no")
+
+
+async def test_negative_retries_are_none(gate: Gate) -> None:
+    gate.answers(Response(status=500))
+    assert not (await gate.call(retries=-4)).ok
+    assert gate.calls == 1
+
+
+def test_waits_double_up_to_half_a_minute() -> None:
+    waits = [retries.wait(attempt, None, NOW) for attempt in (1, 2, 3, 4, 5, 6, 7, 5000)]
+    assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "wait"),
+    [
+        (429, "7", 7.0),
+        (503, "120", 120.0),
+        (503, "Tue, 24 Nov 2026 06:41:30 GMT", 90.0),
+        (503, "Tue, 24 Nov 2026 06:00:00 GMT", 0.0),
+        (503, "soon", 1.0),
+        (503, "-5", 1.0),
+        (500, "7", 1.0),
+    ],
+)
+def test_retry_after(status: int, header: str, wait: float) -> None:
+    reply = net.Reply(status, headers={"retry-after": header})
+    assert retries.wait(1, reply, NOW) == wait
+
+
+async def test_nobody_listens(gate: Gate, unused_tcp_port: int) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}/"
+    answer = await gate.call(url=url, retries=1)
+    assert answer.error.startswith(f"POST {url} giving up after 2 attempt(s): Cannot connect")
+    assert gate.waits == [1]
+
+
+async def test_time_is_up(gate: Gate, silence: str) -> None:
+    answer = await gate.call(url=silence, timeout="20ms", retries=1)
+    assert answer == failed(
+        f"POST {silence} giving up after 2 attempt(s):"
+        " context deadline exceeded: no answer within 20ms"
+    )
+
+
+@pytest.mark.parametrize("url", ["ftp://gate.test/", "gate", "http://gate.test/\n"])
+async def test_bad_addresses_are_not_tried_again(gate: Gate, url: str) -> None:
+    answer = await gate.call(url=url, retries=5)
+    assert answer.error.startswith(f"POST {url} giving up after 1 attempt(s): ")
+    assert gate.waits == []
+
+
+async def test_redirects_that_drop_the_body_fail(gate: Gate) -> None:
+    gate.answers(Response(status=301, headers={"Location": "https://gate.test/"}))
+    answer = await gate.call(retries=5)
+    assert re.search(r"giving up after 1 attempt\(s\): redirected with 301", answer.error)
+
+
+async def test_unverified_certificates(gate: Gate, https: HTTPServer) -> None:
+    https.expect_request("/gate").respond_with_data("ok")
+    url = https.url_for("/gate")
+    answer = await gate.call(url=url, retries=5)
+    assert answer.error.startswith(
+        f"POST {url} giving up after 1 attempt(s): tls: failed to verify certificate"
+    )
+    assert await gate.call(url=url, disableTLS=True) == PASSED
+
+
+async def test_a_body_that_breaks_off_fails(gate: Gate) -> None:
+    cut = Response("short")
+    cut.headers["Content-Length"] = "500"
+    gate.answers(cut)
+    assert (await gate.call()).error.startswith("error reading body: ")
+
+
+async def test_error_pages_are_cut(gate: Gate) -> None:
+    gate.answers(Response("x" * 100_000, status=400))
+    error = (await gate.call()).error
+    assert len(error.encode()) == client.ERROR_LIMIT
+    assert error.endswith("…")
+
+
+async def test_passwords_in_addresses_are_masked(gate: Gate) -> None:
+    gate.answers(Response("no", status=500))
+    url = gate.server.url_for("/gate").replace("http://", "http://me:secret@")
+    error = (await gate.call(url=url)).error
+    assert "secret" not in error
+    assert "http://me:xxxxx@" in error
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "seconds"),
+    [
+        ("rollout", "", 10.0),
+        ("rollout", "5", 10.0),
+        ("rollout", "1m30s", 90.0),
+        ("rollout", "0s", 0.0),
+        ("rollout", "5ms", 0.005),
+        ("event", "", 10.0),
+        ("event", "3s", 3.0),
+    ],
+)
+def test_timeouts(kind: str, text: str, seconds: float) -> None:
+    hook = Webhook.model_validate({"name": "x", "url": "u", "type": kind, "timeout": text})
+    assert client.timeout_of(hook) == seconds
+
+
+@pytest.mark.parametrize(("kind", "text"), [("event", "5"), ("", "10seconds"), ("", "-1s")])
+async def test_bad_timeouts_fail_before_any_request(gate: Gate, kind: str, text: str) -> None:
+    answer = await gate.call(type=kind, timeout=text)
+    assert answer.error.startswith("timeout: ")
+    assert f'"{text}"' in answer.error
+    assert gate.calls == 0

@@ -1,0 +1,272 @@
+"""Autoscalers of targets and their twins (targets.md sections 10 and 11)."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flagger_controller.api.base import Object
+from flagger_controller.targets.scalers import queries
+from flagger_controller.targets.scalers.hpa import HorizontalPodAutoscaler
+from flagger_controller.targets.scalers.scaledobject import PAUSED_REPLICAS, ScaledObject
+from flagger_controller.targets.scaling import start_replicas
+
+Build = Callable[..., Any]
+
+HPA = HorizontalPodAutoscaler()
+KEDA = ScaledObject()
+QUERY = 'sum(rate(requests{app="podinfo-canary",svc="podinfo"}[30s]))'
+
+
+def hpa(**spec: Any) -> Object:
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {
+            "name": "web",
+            "namespace": "test",
+            "labels": {"team": "web", "kustomize.toolkit.fluxcd.io/name": "x"},
+            "annotations": {"note": "n"},
+        },
+        "spec": {
+            "maxReplicas": 4,
+            "minReplicas": 2,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu"}}],
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"},
+        }
+        | spec,
+    }
+
+
+def scaled_object(annotations: Object | None = None, **spec: Any) -> Object:
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {
+            "name": "web",
+            "namespace": "test",
+            "labels": {"team": "web"},
+            "annotations": {"note": "n"} | (annotations or {}),
+        },
+        "spec": {
+            "cooldownPeriod": 20,
+            "maxReplicaCount": 5,
+            "minReplicaCount": 2,
+            "pollingInterval": 10,
+            "scaleTargetRef": {"name": "podinfo", "envSourceContainerName": "podinfo"},
+            "triggers": [
+                {
+                    "metadata": {"query": QUERY, "threshold": "100"},
+                    "name": "load",
+                    "type": "prometheus",
+                },
+                {"metadata": {"start": "0 8 * * *"}, "type": "cron"},
+            ],
+        }
+        | spec,
+    }
+
+
+def reference(canary: Build, kind: str = "HorizontalPodAutoscaler", **extra: Any) -> Any:
+    return canary(autoscalerRef={"apiVersion": "x/v1", "kind": kind, "name": "web"} | extra)
+
+
+def test_new_hpa(canary: Build) -> None:
+    built = reference(canary)
+    assert HPA.primary(built, hpa(), None) == {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {
+            "name": "web-primary",
+            "namespace": "test",
+            "labels": {"team": "web"},
+            "ownerReferences": [built.owner_reference],
+        },
+        "spec": hpa()["spec"]
+        | {
+            "scaleTargetRef": {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "name": "podinfo-primary",
+            }
+        },
+    }
+
+
+def test_new_scaled_object(canary: Build) -> None:
+    built = reference(canary, "ScaledObject")
+    spec = scaled_object()["spec"]
+    spec["scaleTargetRef"]["name"] = "podinfo-primary"
+    spec["triggers"][0]["metadata"]["query"] = (
+        'sum(rate(requests{app="podinfo-primary",svc="podinfo-primary"}[30s]))'
+    )
+    assert KEDA.primary(built, scaled_object(), None) == {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {
+            "name": "web-primary",
+            "namespace": "test",
+            "labels": {"team": "web"},
+            "annotations": {"note": "n"},
+            "ownerReferences": [built.owner_reference],
+        },
+        "spec": spec,
+    }
+
+
+@pytest.mark.parametrize("given", [{}, {"minReplicas": 3}, {"minReplicas": 0, "maxReplicas": 9}])
+def test_bounds_of_the_primary(canary: Build, given: Object) -> None:
+    low, high = given.get("minReplicas", 2), given.get("maxReplicas")
+    built = reference(canary, primaryScalerReplicas=given)
+    spec = HPA.primary(built, hpa(), None)["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (low, high or 4)
+    spec = KEDA.primary(built, scaled_object(), None)["spec"]
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (low, high or 5)
+
+
+@pytest.mark.parametrize(("scaler", "source"), [(HPA, hpa()), (KEDA, scaled_object())])
+def test_updating_twice_changes_nothing(
+    canary: Build, stored: Build, scaler: Any, source: Object
+) -> None:
+    before = copy.deepcopy(source)
+    live = stored(scaler.primary(reference(canary), source, None))
+    assert scaler.primary(reference(canary), source, live) == live
+    assert source == before
+
+
+def test_update_follows_the_source(canary: Build, stored: Build) -> None:
+    live = stored(HPA.primary(reference(canary), hpa(), None))
+    spec = HPA.primary(reference(canary), hpa(maxReplicas=9, behavior=None), live)["spec"]
+    assert (spec["maxReplicas"], spec["behavior"]) == (9, None)
+
+
+def test_t3_update_keeps_metadata_of_others(canary: Build, stored: Build) -> None:
+    built = reference(canary, "ScaledObject")
+    live = stored(KEDA.primary(built, scaled_object(), None))
+    live["metadata"]["annotations"]["scaledobject.keda.sh/transfer-hpa-ownership"] = "true"
+    body = KEDA.primary(built, scaled_object({"new": "1"}), live)
+    assert body["metadata"]["annotations"] == {
+        "note": "n",
+        "new": "1",
+        "scaledobject.keda.sh/transfer-hpa-ownership": "true",
+    }
+
+
+@pytest.mark.parametrize("pause", [{PAUSED_REPLICAS: "0"}, {"autoscaling.keda.sh/paused": "true"}])
+def test_t2_a_primary_is_never_born_paused(canary: Build, pause: Object) -> None:
+    body = KEDA.primary(reference(canary, "ScaledObject"), scaled_object(pause), None)
+    assert body["metadata"]["annotations"] == {"note": "n"}
+
+
+def test_t2_a_primary_that_upstream_left_paused_is_healed(canary: Build, stored: Build) -> None:
+    built = reference(canary, "ScaledObject")
+    live = stored(KEDA.primary(built, scaled_object(), None))
+    live["metadata"]["annotations"][PAUSED_REPLICAS] = "0"
+    assert KEDA.primary(built, scaled_object(), live)["metadata"]["annotations"] == {"note": "n"}
+    live["metadata"]["annotations"][PAUSED_REPLICAS] = "3"
+    assert PAUSED_REPLICAS in KEDA.primary(built, scaled_object(), live)["metadata"]["annotations"]
+
+
+def test_t4_unknown_fields_survive(canary: Build) -> None:
+    advanced = {
+        "scalingModifiers": {"formula": "x"},
+        "horizontalPodAutoscalerConfig": {"name": "web", "behavior": {}},
+    }
+    source = scaled_object(advanced=advanced, initialCooldownPeriod=5, newField={"a": 1})
+    source["spec"]["triggers"][0]["useCachedMetrics"] = True
+    spec = KEDA.primary(reference(canary, "ScaledObject"), source, None)["spec"]
+    assert spec["advanced"]["scalingModifiers"] == {"formula": "x"}
+    assert spec["advanced"]["horizontalPodAutoscalerConfig"]["name"] == "web-primary"
+    assert (spec["initialCooldownPeriod"], spec["newField"]) == (5, {"a": 1})
+    assert spec["triggers"][0]["useCachedMetrics"] is True
+
+
+def test_queries_of_the_user_turn_rewriting_off(canary: Build) -> None:
+    built = reference(canary, "ScaledObject", primaryScalerQueries={"load": "up"})
+    triggers = [
+        {"name": "load", "metadata": {"query": QUERY}},
+        {"name": "load", "type": "x"},
+        {"name": "other", "metadata": {"query": QUERY}},
+        {"metadata": {"query": QUERY}},
+    ]
+    spec = KEDA.primary(built, scaled_object(triggers=triggers), None)["spec"]
+    found = [trigger["metadata"]["query"] for trigger in spec["triggers"]]
+    assert found == ["up", "up", QUERY, QUERY]
+
+
+def test_an_empty_map_of_queries_turns_rewriting_off_too(canary: Build) -> None:
+    built = reference(canary, "ScaledObject", primaryScalerQueries={})
+    spec = KEDA.primary(built, scaled_object(), None)["spec"]
+    assert spec["triggers"][0]["metadata"]["query"] == QUERY
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ('app="podinfo"', 'app="podinfo-primary"'),
+        (
+            'app="podinfo-canary", svc="podinfo"',
+            'app="podinfo-primary", svc="podinfo-primary"',
+        ),
+        ('app="podinfo-primary"', 'app="podinfo-primary"'),
+        ('ns="podinfo-ns"', 'ns="podinfo-ns"'),
+        ('app="my-podinfo"', 'app="my-podinfo"'),
+        ('app="podinfos"', 'app="podinfos"'),
+        ("podinfo_requests_total", "podinfo_requests_total"),
+        ("stats.podinfo.requests", "stats.podinfo-primary.requests"),
+        ('host="podinfo.test.svc"', 'host="podinfo-primary.test.svc"'),
+        ('cluster="test_podinfo-canary_80"', 'cluster="test_podinfo-primary_80"'),
+        ('pod=~"podinfo-.*"', 'pod=~"podinfo-primary-.*"'),
+        ('pod=~"podinfo-[a-z0-9]+"', 'pod=~"podinfo-primary-[a-z0-9]+"'),
+        ('pod=~"podinfo-primary-.*"', 'pod=~"podinfo-primary-.*"'),
+        ('pod=~"podinfo-canary-.*"', 'pod=~"podinfo-primary-.*"'),
+        ('x="podinfo-canary-2"', 'x="podinfo-canary-2"'),
+        ("podinfo", "podinfo-primary"),
+        ("", ""),
+    ],
+)
+def test_t5_names_are_replaced_as_words(query: str, expected: str) -> None:
+    assert queries.for_primary(query, "podinfo") == expected
+    assert queries.for_primary(expected, "podinfo") == expected
+
+
+def test_names_are_no_patterns() -> None:
+    assert queries.for_primary("a.b axb", "a.b") == "a.b-primary axb"
+
+
+def test_pausing() -> None:
+    assert HPA.paused(hpa(), pause=True) is None
+    assert KEDA.paused(scaled_object(), pause=False) is None
+    assert KEDA.paused(scaled_object(), pause=True) == {
+        "metadata": {"annotations": {PAUSED_REPLICAS: "0"}}
+    }
+    paused = scaled_object({PAUSED_REPLICAS: "0"})
+    assert KEDA.paused(paused, pause=True) is None
+    assert KEDA.paused(paused, pause=False) == {
+        "metadata": {"annotations": {PAUSED_REPLICAS: None}}
+    }
+
+
+@pytest.mark.parametrize(("low", "replicas"), [(None, 1), (0, 1), (1, 1), (3, 3)])
+def test_replicas_to_start_with(low: int | None, replicas: int) -> None:
+    assert HPA.replicas(hpa(minReplicas=low)) == replicas
+    assert KEDA.replicas(scaled_object(minReplicaCount=low)) == replicas
+
+
+@pytest.mark.parametrize(
+    ("primary", "scaler", "found", "replicas"),
+    [
+        (None, None, None, 1),
+        ({"spec": {"replicas": 4}}, None, None, 4),
+        ({"spec": {"replicas": 0}}, None, None, 1),
+        ({"spec": {}}, None, None, 1),
+        ({"spec": {"replicas": 4}}, HPA, hpa(), 2),
+        ({"spec": {"replicas": 4}}, HPA, None, 1),
+    ],
+)
+def test_who_says_how_many_replicas_to_start_with(
+    primary: Object | None, scaler: Any, found: Object | None, replicas: int
+) -> None:
+    assert start_replicas(primary, scaler, found) == replicas
