@@ -6,6 +6,7 @@ that is how the settings travel from the command line into the server process.
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -15,6 +16,7 @@ from . import authz, durations
 
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
 _CommandT = TypeVar("_CommandT", bound=Callable[..., Any])
 
 CONTEXT: Final[Mapping[str, Any]] = {"help_option_names": ["-h", "-help", "--help"]}
@@ -66,6 +68,19 @@ class NamespaceExpression(click.ParamType[str]):
         return str(value)
 
 
+class _Option(click.Option):
+    """An option that overlooks the variables Kubernetes makes of Services.
+
+    A Service called ``loadtester`` puts ``LOADTESTER_PORT=tcp://10.0.0.1:80`` into every pod of its
+    namespace, which is neither a port nor meant for us.
+    """
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the variable's value unless it is the address of a Service."""
+        value = super().resolve_envvar_value(ctx)
+        return None if value and _SERVICE_ADDRESS.match(value) else value
+
+
 def option(
     service: str, name: str, default: Any, kind: Any, text: str
 ) -> Callable[[_CommandT], _CommandT]:
@@ -82,6 +97,7 @@ def option(
     return click.option(
         f"-{name}",
         f"--{name}",
+        cls=_Option,
         default=default,
         type=Boolean() if kind is bool else kind,
         envvar=variable(service, name),

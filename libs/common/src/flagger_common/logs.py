@@ -8,6 +8,7 @@ import datetime
 import logging
 import logging.config
 import pathlib
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -118,18 +119,20 @@ class Sampler(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
+        self._lock = threading.RLock()  # a signal handler may log while this thread does
         self._second = -1
         self._counts: Counter[tuple[int, str]] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether to keep the record; handlers call it under their lock."""
-        second = int(self._clock())
-        if second != self._second:
-            self._second = second
-            self._counts.clear()
+        """Say whether to keep the record."""
         key = (record.levelno, record.getMessage())
-        self._counts[key] += 1
-        over = self._counts[key] - self.FIRST
+        with self._lock:
+            second = int(self._clock())
+            if second != self._second:
+                self._second = second
+                self._counts.clear()
+            self._counts[key] += 1
+            over = self._counts[key] - self.FIRST
         return over <= 0 or over % self.THEREAFTER == 0
 
 

@@ -69,6 +69,10 @@ def test_settings_travel_through_the_environment() -> None:
     assert run(**environ) == repr((81, 90.5, True, "^test$"))
 
 
+def test_variables_that_kubernetes_makes_of_services_are_overlooked() -> None:
+    assert run(PROBE_PORT="tcp://10.0.0.1:80") == repr((9090, 3600.0, False, ""))
+
+
 def test_the_server_command_has_no_private_state() -> None:
     server = serving.Server(app="x.wsgi:app", port=8080, address="127.0.0.1", threads=4)
     assert server.argv()[1:] == [

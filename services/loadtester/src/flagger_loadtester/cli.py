@@ -1,0 +1,65 @@
+"""The command line: upstream's flags and ours, and a variable ``LOADTESTER_{FLAG}`` for each."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import click
+
+from flagger_common import flags, logs, version
+
+from .settings import Settings
+
+logger = logging.getLogger(__name__)
+
+SERVICE: Final = "LOADTESTER"
+
+
+def _flag(name: str, kind: Any, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    default = getattr(Settings, name.replace("-", "_"))
+    return flags.option(SERVICE, name, default, kind, text)
+
+
+@click.command("loadtester", context_settings=dict(flags.CONTEXT))
+@_flag("port", click.IntRange(1, 65535), "Port to listen on.")
+@_flag("log-level", str, "Log level: debug, info, warn, error, fatal or panic.")
+@_flag("timeout", flags.Duration(), "Limit of one task, say 1h or 1m30s.")
+@_flag("namespace-regexp", flags.NamespaceExpression(), "Namespaces to serve; empty means all.")
+@_flag("zap-encoding", click.Choice(logs.ENCODINGS), "Log encoding.")
+@_flag("zap-replace-globals", bool, "Accepted and ignored.")
+@_flag("address", str, "Address to listen on; empty means all interfaces.")
+@_flag("namespace-anchored", bool, "Whether the expression must match the whole namespace.")
+@_flag("threads", click.IntRange(2, 4096), "Requests handled at the same time.")
+@_flag("max-background", click.IntRange(1), "Tasks running in the background at the same time.")
+@_flag("max-output", click.IntRange(1024), "Bytes of output kept per task.")
+@_flag("max-body", click.IntRange(1024), "Largest request body in bytes.")
+@_flag("shutdown-timeout", flags.Duration(), "How long blocking tasks may go on after SIGTERM.")
+def command(**values: Any) -> Settings:
+    """Run load tests and acceptance tests for canary analyses."""
+    return Settings(**values)
+
+
+def settings(arguments: Sequence[str] = ()) -> Settings:
+    """Read the settings from arguments and environment.
+
+    Raises:
+        click.ClickException: for an unknown flag or a bad value.
+    """
+    made = command.main(args=list(arguments), prog_name="loadtester", standalone_mode=False)
+    if not isinstance(made, Settings):  # the help was printed
+        raise SystemExit(0)
+    return made
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Read the flags, then become the server; exit with 2 and a usage text for bad flags."""
+    try:
+        chosen = settings(arguments)
+    except click.ClickException as error:
+        error.show()
+        if getattr(error, "ctx", None) is None:  # then it shows no usage
+            click.echo(command.get_usage(click.Context(command, info_name="loadtester")), err=True)
+        raise SystemExit(2) from error
+    logs.setup(chosen.log_level, chosen.zap_encoding)
+    logger.info("Starting load tester v%s API on port %s", version.__version__, chosen.port)
+    chosen.server().exec(flags.environ(SERVICE, chosen))

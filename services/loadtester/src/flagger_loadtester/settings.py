@@ -1,0 +1,80 @@
+"""The settings of the load tester; flags and variables are declared in `cli`."""
+
+import dataclasses
+import math
+from typing import Final
+
+from flagger_common import serving
+
+from .runner import Limits
+
+_SPARE_THREADS: Final = 8
+"""Threads that blocking tasks cannot take: probes and gates must be answered meanwhile."""
+_KILL_MARGIN: Final = 15
+"""Seconds between the end of draining and the server's own kill; covers `process.GRACE`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the operator chose (loadtester.md section 1)."""
+
+    port: int = 9090
+    """TCP port; charts pass 8080."""
+
+    log_level: str = "debug"
+    """See `flagger_common.logs.level`."""
+
+    timeout: float = 3600.0
+    """Limit of one task in seconds, blocking or not."""
+
+    namespace_regexp: str = ""
+    """Which payload namespaces are served; empty means all."""
+
+    zap_encoding: str = "json"
+    """Log encoding, ``json`` or ``console``; upstream's name."""
+
+    zap_replace_globals: bool = False
+    """Accepted for upstream's sake, no effect."""
+
+    address: str = ""
+    """Address to listen on; empty means all interfaces."""
+
+    namespace_anchored: bool = False
+    """Whether ``namespace_regexp`` must match the whole name. Upstream searches, so false."""
+
+    threads: int = 72
+    """Requests handled at once; blocking tasks may take all but eight of them."""
+
+    max_background: int = 256
+    """Tasks running in the background at once; more get 429."""
+
+    max_output: int = 65536
+    """Bytes of output kept per task; the middle of a longer one is cut out."""
+
+    max_body: int = 262144
+    """Largest request body in bytes; a larger one gets 413."""
+
+    shutdown_timeout: float = 60.0
+    """Seconds that blocking tasks may go on after SIGTERM; then they are killed."""
+
+    def limits(self) -> Limits:
+        """Return what the runner has to enforce."""
+        return Limits(
+            timeout=self.timeout,
+            max_output=self.max_output,
+            max_blocking=max(1, self.threads - _SPARE_THREADS),
+            max_background=self.max_background,
+            drain=self.shutdown_timeout,
+        )
+
+    def server(self) -> serving.Server:
+        """Return how gunicorn is started."""
+        return serving.Server(
+            app="flagger_loadtester.wsgi:app",
+            port=self.port,
+            address=self.address,
+            threads=self.threads,
+            graceful_seconds=math.ceil(self.shutdown_timeout) + _KILL_MARGIN,
+            log_level=self.log_level,
+            log_encoding=self.zap_encoding,
+        )

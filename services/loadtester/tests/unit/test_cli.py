@@ -1,0 +1,62 @@
+"""Flags and variables."""
+
+import dataclasses
+
+import pytest
+
+from flagger_common import flags
+from flagger_loadtester import cli
+from flagger_loadtester.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in dataclasses.fields(Settings):
+        monkeypatch.delenv(flags.variable(cli.SERVICE, field.name), raising=False)
+
+
+def test_defaults_are_upstreams() -> None:
+    settings = cli.settings()
+    assert settings == Settings()
+    assert (settings.port, settings.log_level, settings.timeout) == (9090, "debug", 3600.0)
+
+
+def test_the_arguments_of_the_chart() -> None:
+    arguments = ["-port=8080", "-log-level=info", "-timeout=90s", "-namespace-regexp="]
+    settings = cli.settings(arguments)
+    assert settings == Settings(port=8080, log_level="info", timeout=90.0)
+
+
+def test_settings_reach_the_server_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(
+        port=8080,
+        timeout=0.5,
+        namespace_regexp="^a b$",
+        namespace_anchored=True,
+        zap_encoding="console",
+        max_output=2048,
+        shutdown_timeout=1.5,
+    )
+    for name, value in flags.environ(cli.SERVICE, settings).items():
+        monkeypatch.setenv(name, value)
+    assert cli.settings() == settings
+
+
+BAD = ["-nope", "-timeout=1", "-zap-encoding=xml", "-port=0", "-port", "-namespace-regexp=("]
+
+
+@pytest.mark.parametrize("flag", BAD)
+def test_bad_flags_end_with_2_and_usage(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([flag])
+    assert ended.value.code == 2
+    assert "Usage:" in capsys.readouterr().err
+
+
+def test_blocking_tasks_leave_threads_for_probes() -> None:
+    assert Settings(threads=72).limits().max_blocking == 64
+    assert Settings(threads=4).limits().max_blocking == 1
+
+
+def test_the_server_outlives_the_drain() -> None:
+    assert Settings(shutdown_timeout=60.0).server().graceful_seconds > 60
