@@ -1,1 +1,35 @@
-"""See the README of this service."""
+"""Durable manual gates for canary analyses; what it is for stands in the README of this service."""
+
+import flask
+
+from flagger_common import authz, flaskkit
+
+from . import gates, settings, views
+from .store import base
+
+
+def create_app(options: settings.Settings, store: base.GateStore) -> flask.Flask:
+    """Build the application around a store.
+
+    Args:
+        options: the settings of the process.
+        store: where the gates are kept; closed when the worker process ends.
+    """
+
+    def ready() -> str | None:
+        try:
+            store.ping()
+        except gates.GateError as error:
+            return f"store unavailable: {error}"
+        return None
+
+    app = flaskkit.base_app(
+        __name__,
+        "gatekeeper",
+        namespaces=authz.NamespaceRule.parse(options.namespace_regexp),
+        max_body=settings.MAX_BODY_BYTES,
+        ready=ready,
+    )
+    flaskkit.kit(app).on_exit.append(store.close)
+    views.register(app, store)
+    return app

@@ -1,0 +1,106 @@
+"""The settings of the process: flags, their environment variables, and the store they choose."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from flagger_common import flags
+
+from .store import base
+
+SERVICE: Final = "GATEKEEPER"
+"""Prefix of the environment variables."""
+
+MAX_BODY_BYTES: Final = 64 * 1024
+"""Largest request body; a payload has some hundred bytes (spec gatekeeper B.7)."""
+
+THREADS: Final = 32
+"""Requests handled at the same time; each holds a thread for one answer of the store."""
+
+GRACEFUL_SECONDS: Final = 10
+"""How long running requests may take after SIGTERM (spec gatekeeper B.7)."""
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator of the service decides."""
+
+    port: int = 9090
+    """TCP port, on all interfaces; 9090 as upstream, the chart passes 8080."""
+    log_level: str = "debug"
+    """Least severe level that is logged; debug as upstream, the chart passes info."""
+    zap_encoding: str = "json"
+    """Form of log lines, `json` or `console`; the name is upstream's."""
+    namespace_regexp: str = ""
+    """Searched (not anchored, as upstream) in the payload's namespace; empty allows all."""
+    store: str = "kubernetes"
+    """Where gates are kept: `kubernetes`, `sqlite` or `memory`."""
+    store_dsn: str = ""
+    """Path of the file of the `sqlite` store."""
+    store_namespace: str = ""
+    """Namespace of the `kubernetes` store's ConfigMaps; empty: the namespace of the pod."""
+    kubeconfig: str = ""
+    """Login of the `kubernetes` store; empty: the pod's service account, or the usual places."""
+
+
+_OPTIONS: Final = (
+    ("port", click.IntRange(1, 65535), "port to listen on"),
+    ("log-level", str, "debug, info, warn, error, fatal or panic"),
+    ("zap-encoding", click.Choice(["json", "console"]), "form of log lines"),
+    ("namespace-regexp", flags.NamespaceExpression(), "namespaces to serve, empty: all"),
+    ("store", click.Choice(["kubernetes", "sqlite", "memory"]), "where gates are kept"),
+    ("store-dsn", str, "path of the file of the sqlite store"),
+    ("store-namespace", str, "namespace of the kubernetes store, empty: the pod's own"),
+    ("kubeconfig", str, "login of the kubernetes store, empty: the pod's service account"),
+)
+
+
+def options(command: CommandT) -> CommandT:
+    """Give a click command all flags of the service."""
+    defaults = dataclasses.asdict(Settings())
+    for name, kind, text in reversed(_OPTIONS):
+        default = defaults[name.replace("-", "_")]
+        command = flags.option(SERVICE, name, default, kind, text)(command)
+    return command
+
+
+def from_environ() -> Settings:
+    """Read the settings from the environment alone, where `__main__` put them for the server."""
+
+    @click.command()
+    @options
+    def command(**values: Any) -> None:
+        del values
+
+    return Settings(**command.make_context(SERVICE.lower(), []).params)
+
+
+def open_store(settings: Settings) -> base.GateStore:
+    """Build the store the settings name.
+
+    Each kind is imported here and not above: the Kubernetes client costs 40 MB.
+
+    Raises:
+        StoreUnavailableError: no login, or the file cannot be used.
+    """
+    match settings.store:
+        case "kubernetes":
+            from .store import kubernetes
+
+            namespace = settings.store_namespace or kubernetes.own_namespace()
+            return kubernetes.KubernetesStore(kubernetes.login(settings.kubeconfig), namespace)
+        case "sqlite":
+            from .store import sqlite
+
+            return sqlite.SqliteStore(pathlib.Path(settings.store_dsn or "gates.sqlite"))
+        case "memory":
+            from .store import memory
+
+            return memory.MemoryStore()
+        case unknown:
+            raise ValueError(f"unknown store {unknown!r}")

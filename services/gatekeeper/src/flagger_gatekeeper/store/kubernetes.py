@@ -1,0 +1,188 @@
+"""Gates in ConfigMaps of a Kubernetes API server: durable, and shared by any number of replicas.
+
+Reads go through to the API server (no cache, no resourceVersion: always the newest state); writes
+carry the resourceVersion they were computed from, so that of two racing writers one starts again.
+"""
+
+import itertools
+import json
+import os
+import pathlib
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
+
+import urllib3
+from kubernetes import config
+from kubernetes.client import api_client, configuration, exceptions
+
+from .. import gates
+from . import base, configmaps
+
+T = TypeVar("T")
+
+DEADLINE_SECONDS: Final = 5.0
+"""Time for one call with all its retries: half of what a controller waits for a check."""
+
+ATTEMPTS: Final = 20
+"""How often a call is tried while other writers are faster."""
+
+FAULTS: Final = 3
+"""How often a call is tried on an API server that fails. Few: while it is down, every waiting check
+holds a thread, and the controller asks again anyway."""
+
+_FIRST_PAUSE_SECONDS: Final = 0.02
+_LONGEST_PAUSE_SECONDS: Final = 0.5
+_POOL_SIZE: Final = 32
+_NAMESPACE_FILE: Final = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class _AgainError(Exception):
+    """The request failed in a way that may pass: overload, lost connection."""
+
+
+class _ConflictError(_AgainError):
+    """Another writer was faster; the API server is in good health."""
+
+
+def login(kubeconfig: str = "") -> api_client.ApiClient:
+    """Return a client for the API server, without loading the typed API objects (100 MB).
+
+    Args:
+        kubeconfig: path of a kubeconfig file; empty: the pod's service account when in a pod, else
+            the usual places (`KUBECONFIG`, home directory).
+
+    Raises:
+        StoreUnavailableError: no usable credentials.
+    """
+    loaders = cast("Any", config)  # this part of the package has no annotations
+    settings = configuration.Configuration()
+    settings.retries = False  # retrying is done here, inside the deadline of the whole call
+    settings.connection_pool_maxsize = _POOL_SIZE
+    try:
+        if not kubeconfig and os.environ.get("KUBERNETES_SERVICE_HOST"):
+            loaders.load_incluster_config(client_configuration=settings)
+        else:
+            loaders.load_kube_config(kubeconfig or None, client_configuration=settings)
+    except (config.ConfigException, OSError) as error:
+        raise base.StoreUnavailableError(f"no access to a Kubernetes API: {error}") from error
+    client = api_client.ApiClient(settings)
+    client.user_agent = "flagger-gatekeeper"
+    return client
+
+
+def own_namespace() -> str:
+    """Return the namespace of the pod this runs in, "default" outside of pods."""
+    try:
+        return _NAMESPACE_FILE.read_text().strip() or "default"
+    except OSError:
+        return "default"
+
+
+class KubernetesStore:
+    """Gate records in the ConfigMaps of one namespace."""
+
+    def __init__(
+        self,
+        client: api_client.ApiClient,
+        namespace: str,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Use a logged-in client; `pause` is what waits between two attempts."""
+        self._client = client
+        self._path = f"/api/v1/namespaces/{namespace}/configmaps"
+        self._pause = pause
+
+    def read(self, key: gates.GateKey) -> gates.GateRecord | None:
+        """Return the record, None if there is none."""
+        found = self._repeat(lambda left: self._get(configmaps.name(key), left))
+        text = None if found is None else configmaps.entry(found, key)
+        return None if text is None else gates.decode(text)
+
+    def update(self, key: gates.GateKey, transition: gates.Transition) -> None:
+        """Apply a transition atomically and durably, starting again when others were faster."""
+
+        def attempt(left: float) -> None:
+            found = self._get(configmaps.name(key), left)
+            current = configmaps.new(key) if found is None else found
+            text = configmaps.entry(current, key)
+            changed = transition(None if text is None else gates.decode_or_none(text))
+            if changed is None:
+                return
+            wanted = configmaps.with_entry(current, key, gates.encode(changed))
+            if found is None:
+                self._send("POST", self._path, left, wanted)
+            elif self._send("PUT", f"{self._path}/{configmaps.name(key)}", left, wanted) is None:
+                raise _ConflictError("the config map vanished between reading and writing")
+
+        self._repeat(attempt)
+
+    def ping(self) -> None:
+        """Ask for a ConfigMap; that there is none is an answer as good as any."""
+        self._repeat(lambda left: self._get("flagger-gatekeeper-ping", left))
+
+    def close(self) -> None:
+        """Close the connections."""
+        cast("Any", self._client).close()
+
+    def _get(self, name: str, left: float) -> configmaps.Object | None:
+        return self._send("GET", f"{self._path}/{name}", left)
+
+    def _repeat(self, attempt: Callable[[float], T]) -> T:
+        """Call `attempt` with the seconds left until it neither conflicts nor hits a fault."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        faults = 0
+        for number in itertools.count(1):
+            try:
+                return attempt(max(deadline - time.monotonic(), 0.1))
+            except _AgainError as error:
+                faults += not isinstance(error, _ConflictError)
+                reason = str(error)
+            longest = min(_FIRST_PAUSE_SECONDS * 2**number, _LONGEST_PAUSE_SECONDS)
+            seconds = random.uniform(0, longest)  # noqa: S311 - jitter between replicas, no secret
+            late = time.monotonic() + seconds >= deadline
+            if late or faults >= FAULTS or number >= ATTEMPTS:
+                break
+            self._pause(seconds)
+        raise base.StoreUnavailableError(f"giving up on the Kubernetes API: {reason}")
+
+    def _send(
+        self, method: str, path: str, left: float, body: configmaps.Object | None = None
+    ) -> configmaps.Object | None:
+        """Send one request and return the answered object, None for a 404 where that is normal."""
+        status, content = self._exchange(method, path, left, body)
+        if status in (200, 201):
+            return _parsed(content)
+        if status == 404 and method != "POST":
+            return None
+        message = f"{method} {path}: {status} {content[:300].decode(errors='replace')}"
+        if status == 409:
+            raise _ConflictError(message)
+        if status == 429 or status >= 500:
+            raise _AgainError(message)
+        raise base.StoreUnavailableError(message)
+
+    def _exchange(
+        self, method: str, path: str, left: float, body: configmaps.Object | None
+    ) -> tuple[int, bytes]:
+        """Send one request and read its answer, within `left` seconds for each of the two."""
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        try:
+            request = self._client.param_serialize(
+                method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+            response = cast("Any", self._client.call_api(*request[:4], _request_timeout=left))
+            return response.status, response.read()
+        except (urllib3.exceptions.HTTPError, exceptions.OpenApiException, OSError) as error:
+            raise _AgainError(f"{method} {path}: {error}") from error
+        except config.ConfigException as error:  # the service account token cannot be read
+            raise base.StoreUnavailableError(str(error)) from error
+
+
+def _parsed(content: bytes) -> configmaps.Object:
+    try:
+        parsed: configmaps.Object = json.loads(content)
+    except ValueError as error:
+        raise _AgainError(f"answer is not JSON: {error}") from error
+    return parsed

@@ -1,0 +1,34 @@
+"""`python -m flagger_helmtester`: read the flags, then become gunicorn with one worker."""
+
+import logging
+from typing import Any
+
+import click
+
+from flagger_common import flags, logs, serving, version
+
+from . import settings
+
+logger = logging.getLogger(__name__)
+
+
+@click.command(context_settings=dict(flags.CONTEXT))
+@settings.options
+def main(**values: Any) -> None:
+    """Run helm test on behalf of canary analyses."""
+    chosen = settings.Settings(**values)
+    logs.setup(chosen.log_level, chosen.zap_encoding)
+    logger.info("Starting helm tester v%s API on port %s", version.__version__, chosen.port)
+    server = serving.Server(
+        app="flagger_helmtester.wsgi:app",
+        port=chosen.port,
+        threads=chosen.threads,
+        graceful_seconds=settings.GRACEFUL_SECONDS,
+        log_level=chosen.log_level,
+        log_encoding=chosen.zap_encoding,
+    )
+    server.exec(flags.environ(settings.SERVICE, chosen))
+
+
+if __name__ == "__main__":
+    main()
