@@ -1,0 +1,100 @@
+"""What charts and compose.yaml pass is what the services understand."""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+import flagger_controller.operator.cli as controller
+import flagger_gatekeeper.__main__ as gatekeeper
+import flagger_helmtester.__main__ as helmtester
+import flagger_loadtester.cli as loadtester
+
+Object = dict[str, Any]
+Render = Callable[..., list[Object]]
+
+CONTROLLER = controller.command(lambda settings: 0)
+COMMANDS: dict[str, click.Command] = {
+    "loadtester": loadtester.command,
+    "gatekeeper": gatekeeper.main,
+    "helmtester": helmtester.main,
+}
+
+
+def pod(objects: list[Object]) -> Object:
+    deployments = (found for found in objects if found["kind"] == "Deployment")
+    (deployment,) = (d for d in deployments if "prometheus" not in d["metadata"]["name"])
+    found: Object = deployment["spec"]["template"]["spec"]
+    return found
+
+
+def parse(service: str, arguments: list[str]) -> dict[str, Any]:
+    return dict(COMMANDS[service].make_context(service, list(arguments)).params)
+
+
+@pytest.mark.parametrize(
+    ("chart", "settings"),
+    [
+        ("loadtester", ()),
+        ("loadtester", ("cmd.timeout=5m", "cmd.namespaceRegexp=^test$")),
+        ("gatekeeper", ()),
+        ("gatekeeper", ("store.type=sqlite",)),
+        ("gatekeeper", ("store.type=memory",)),
+        ("helmtester", ()),
+        ("helmtester", ("cmd.concurrency=2",)),
+    ],
+)
+def test_charts(render: Render, chart: str, settings: tuple[str, ...]) -> None:
+    values = parse(chart, pod(render(chart, *settings))["containers"][0]["args"])
+    assert values["port"] == 8080
+    assert values["log_level"] == "info"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (),
+        ("prometheus.install=true", "namespace=apps", "leaderElection.enabled=true"),
+        ("meshProvider=traefik", "selectorLabels=app", "includeLabelPrefix=a", "clusterName=c"),
+        ("slack.url=http://s", "slack.channel=c", "slack.proxyUrl=http://p"),
+        ("msteams.url=http://s", "msteams.proxyUrl=http://p", "eventWebhook=http://e"),
+        ("kubeconfigQPS=1", "kubeconfigBurst=2", "threadiness=3", "noCrossNamespaceRefs=true"),
+        ("ingressClass=c", "ingressAnnotationsPrefix=p", "configTracking.enabled=false"),
+    ],
+)
+def test_controller(render: Render, settings: tuple[str, ...]) -> None:
+    arguments = pod(render("flagger", *settings))["containers"][0]["args"]
+    values = CONTROLLER.make_context("flagger", list(arguments)).params
+    assert values["port"] == 8080
+    assert values["log_level"] == "info"
+    assert values["enable_leader_election"] is ("leaderElection.enabled=true" in settings)
+
+
+@pytest.mark.parametrize("service", COMMANDS)
+def test_compose(root: pathlib.Path, service: str) -> None:
+    compose = yaml.safe_load((root / "compose.yaml").read_text())
+    assert parse(service, compose["services"][service]["command"])["port"] == 8080
+
+
+def test_compose_controller(root: pathlib.Path) -> None:
+    compose = yaml.safe_load((root / "compose.yaml").read_text())
+    arguments = compose["services"]["controller"]["command"]
+    assert CONTROLLER.make_context("flagger", list(arguments)).params["log_level"] == "info"
+
+
+def test_pods_live_long_enough_to_finish(render: Render) -> None:
+    """The server's own end comes before the kubelet's."""
+    from flagger_gatekeeper import settings as gatekeeper_settings
+    from flagger_helmtester import settings as helmtester_settings
+    from flagger_loadtester import settings as loadtester_settings
+
+    needed = {
+        "loadtester": loadtester_settings.Settings().server().graceful_seconds,
+        "gatekeeper": gatekeeper_settings.GRACEFUL_SECONDS,
+        "helmtester": helmtester_settings.GRACEFUL_SECONDS,
+    }
+    for chart, seconds in needed.items():
+        assert pod(render(chart))["terminationGracePeriodSeconds"] >= seconds
