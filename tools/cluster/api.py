@@ -1,0 +1,68 @@
+"""The little of the Kubernetes API that the cluster tool itself needs: JSON over HTTPS."""
+
+import pathlib
+from typing import Any, Self
+
+import requests
+
+Object = dict[str, Any]
+SECONDS = 10.0
+
+
+class Api:
+    """A session with an API server."""
+
+    def __init__(self, url: str, ca_file: pathlib.Path, token: str) -> None:
+        self.url = url
+        self._session = requests.Session()
+        # Proxies and certificate bundles of the environment are for the world outside.
+        self._session.trust_env = False
+        self._session.verify = str(ca_file)
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def ready(self) -> bool:
+        """Whether the server says that it is ready."""
+        try:
+            return self._session.get(self.url + "/readyz", timeout=SECONDS).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def get(self, path: str) -> Object:
+        """Return the object at a path.
+
+        Raises:
+            requests.HTTPError: any answer but 2xx.
+        """
+        return self._answer(self._session.get(self.url + path, timeout=SECONDS))
+
+    def find(self, path: str) -> Object | None:
+        """Return the object at a path, or None where there is none."""
+        answer = self._session.get(self.url + path, timeout=SECONDS)
+        return None if answer.status_code == requests.codes.not_found else self._answer(answer)
+
+    def create(self, path: str, body: Object) -> Object:
+        """Create an object in the collection at a path."""
+        return self._answer(self._session.post(self.url + path, json=body, timeout=SECONDS))
+
+    def delete(self, path: str) -> Object:
+        """Delete the object at a path."""
+        return self._answer(self._session.delete(self.url + path, timeout=SECONDS))
+
+    def patch(self, path: str, body: Object) -> Object:
+        """Merge a document into the object at a path (JSON merge patch)."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        url = self.url + path
+        return self._answer(self._session.patch(url, json=body, headers=headers, timeout=SECONDS))
+
+    @staticmethod
+    def _answer(answer: requests.Response) -> Object:
+        if not answer.ok:
+            raise requests.HTTPError(f"{answer.status_code} {answer.text[:500]}", response=answer)
+        body: Object = answer.json()
+        return body

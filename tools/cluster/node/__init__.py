@@ -1,0 +1,1 @@
+"""The real node: container runtime, kubelet, service proxy, pod network, cluster DNS."""
