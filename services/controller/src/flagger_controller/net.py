@@ -103,10 +103,8 @@ class Proxies:
         """The proxy for an address, or an empty text."""
         proxy = self.https if url.scheme == "https" else self.http
         host = (url.host or "").lower()
-        if not proxy or host == "localhost" or _loopback(host):
-            return ""
-        excepted = any(_matches(entry.lower(), host, url.port) for entry in self.exceptions)
-        return "" if excepted else proxy
+        excepted = (_matches(entry.lower(), host, url.port) for entry in self.exceptions)
+        return "" if _loopback(host) or any(excepted) else proxy
 
 
 class Http:
@@ -244,14 +242,13 @@ def _redirection(request: Request, response: aiohttp.ClientResponse) -> URL | No
     location = response.headers.get("Location")
     if not location or response.status not in (*_DROPS_BODY, *_KEEPS_BODY):
         return None
-    target = URL(location)
     if response.status in _DROPS_BODY and request.method != "GET":
-        origin = response.url.join(target).origin()
+        origin = response.url.join(URL(location)).origin()
         raise Unusable(
             f"redirected with {response.status} to {origin}, which would drop the body:"
             " write the final address into the manifest"
         )
-    return target
+    return URL(location)
 
 
 async def _read(
@@ -284,7 +281,7 @@ def _overdue(request: Request) -> str:
 
 def _loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

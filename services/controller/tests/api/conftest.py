@@ -1,20 +1,14 @@
 """A real Kubernetes API for the tests of this folder, and a namespace and a client for each."""
 
-import pathlib
-import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from tools.cluster import settings
+from tools.cluster.controlplane import ControlPlane, Options
 
 from flagger_controller.cluster.http import HttpClient
 from flagger_controller.cluster.login import load
-
-# `tools` is not installed; plain `pytest` does not put the root of the repository on the path.
-sys.path.insert(0, str(pathlib.Path(__file__).parents[4]))
-
-from tools.cluster import settings
-from tools.cluster.controlplane import ControlPlane, Options
 
 
 @pytest.fixture(scope="session")

@@ -120,15 +120,21 @@ class Judge:
         return Answer(ok=True)
 
 
+class _NoHooks:
+    """Nobody listens to events."""
+
+    def send(self, canary: Canary, event: Event, *, phase: Phase, checksum: str) -> None:
+        pass
+
+
 class _Sinks:
-    """Alerts, event hooks and gauges of one process, written to the common log."""
+    """Alerts and gauges of one process, written to the common log."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
 
-    def send(self, canary: Canary, alert: Alert | Event, **_: object) -> None:
-        if isinstance(alert, Alert):
-            self._log.alerts.append(alert.text)
+    def send(self, canary: Canary, alert: Alert) -> None:
+        self._log.alerts.append(alert.text)
 
     def outcome(self, canary: Canary, outcome: Outcome) -> None:
         self._log.outcomes.append(outcome)
@@ -259,7 +265,7 @@ class Rig:
             converger=Converger(Writer(self.api, cache), self.now),
             gatherer=Gatherer(self.hooks, self.judge),
             committer=Committer(self.api),
-            announcer=Announcer(self.log, sinks, sinks, sinks),
+            announcer=Announcer(self.log, _NoHooks(), sinks, sinks),
             clock=self.now,
             interval_floor=INTERVAL,
         )

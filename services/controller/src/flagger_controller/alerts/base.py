@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-
-from yarl import URL
+from urllib.parse import urlsplit
 
 from flagger_controller.errors import ConfigError
 from flagger_controller.rollout.decision import Severity
@@ -82,9 +81,9 @@ def checked(url: str, what: str) -> str:
         ConfigError: it has no scheme or holds control characters.
     """
     try:
-        parsed = URL(url)
+        parsed = urlsplit(url)
     except ValueError as error:
         raise ConfigError(f"invalid {what} URL") from error
-    if not parsed.scheme or not parsed.host or any(ord(char) < 0x20 for char in url):
+    if not parsed.scheme or not parsed.hostname or any(ord(char) < 0x20 for char in url):
         raise ConfigError(f"invalid {what} URL")
     return url

@@ -1,8 +1,7 @@
 """Discord, through its Slack-compatible address (alerting.md sections 5 and 7)."""
 
 from typing import Any, Final
-
-from yarl import URL
+from urllib.parse import urlsplit
 
 from flagger_controller.alerts import attachments
 from flagger_controller.alerts.base import Address, Message, checked
@@ -30,8 +29,6 @@ class Discord:
 
 def _slack_compatible(url: str) -> str:
     """The address with `/slack` at the end of its path, whatever its query says (A12)."""
-    parsed = URL(url)
+    parsed = urlsplit(url)
     path = parsed.path.rstrip("/")
-    if path.endswith("/slack"):
-        return url
-    return str(parsed.with_path(f"{path}/slack", keep_query=True))
+    return url if path.endswith("/slack") else parsed._replace(path=f"{path}/slack").geturl()

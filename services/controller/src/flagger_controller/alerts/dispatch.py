@@ -14,11 +14,11 @@ from typing import Final, cast
 from flagger_controller import net
 from flagger_controller.alerts import CHANNELS, compose
 from flagger_controller.alerts.base import Address, Channel, ChannelFactory, Message
-from flagger_controller.alerts.outbox import Outbox
 from flagger_controller.alerts.post import Sleep, post
 from flagger_controller.api.alertprovider import AlertProvider
 from flagger_controller.api.canary import AlertRoute, Canary
 from flagger_controller.errors import ConfigError, FlaggerError, NotFound
+from flagger_controller.outbox import Outbox
 from flagger_controller.rollout.decision import Alert
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,7 @@ without colour. Other hosts, such as a relay of one's own, get what upstream sen
 """
 
 from typing import Any, Final
-
-from yarl import URL
+from urllib.parse import urlsplit
 
 from flagger_controller.alerts.base import Address, Message, checked
 from flagger_controller.rollout.decision import Severity
@@ -21,7 +20,7 @@ class MsTeams:
 
     def __init__(self, address: Address) -> None:
         self.url = checked(address.url, "MS Teams webhook")
-        self._adaptive = (URL(self.url).host or "").lower().endswith(_WORKFLOW_HOSTS)
+        self._adaptive = (urlsplit(self.url).hostname or "").endswith(_WORKFLOW_HOSTS)
 
     def payload(self, message: Message) -> dict[str, Any]:
         """The message as a card of the form that the receiver shows best."""

@@ -80,13 +80,16 @@ class Recorder:
             registry=self.registry,
             buckets=_BUCKETS,
         )
+        self._counters()
+        self._own_series()
+
+    def _counters(self) -> None:
         self._successes = self._counter(
             "canary_successes", "Total number of canary successes", *_OUTCOME_LABELS
         )
         self._failures = self._counter(
             "canary_failures", "Total number of canary failures", *_OUTCOME_LABELS
         )
-        self._own_series()
 
     def _own_series(self) -> None:
         """Series that upstream does not have (sharp edges T16, T19, A21)."""

@@ -35,8 +35,11 @@ def render(source: str, variables: Variables) -> str:
         TemplateError: the template cannot be read, names something that does not exist, or does
             too much.
     """
-    parsed = _parse(source, frozenset(variables))
-    return _Interpreter(parsed, variables).run()
+    try:
+        parsed = _parse(source, frozenset(variables))
+        return _Interpreter(parsed, variables).run()
+    except RecursionError:
+        raise TemplateError(1, "nested too deeply") from None
 
 
 @functools.lru_cache(maxsize=512)

@@ -10,7 +10,7 @@ from flagger_controller.metrics.template_tokens import Part, TemplateError, Toke
 _BRANCHES: Final = ("if", "with", "range")
 _ENDS: Final = ("end", "else")
 _WORDS: Final = {"true": True, "false": False, "nil": None}
-_DEEPEST: Final = 100
+_DEEPEST: Final = 50
 """Nested blocks or parentheses; a template must not exhaust our stack."""
 
 

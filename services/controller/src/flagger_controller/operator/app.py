@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Final
+from typing import Any, Final, cast
 
 import kopf
 
@@ -54,10 +54,12 @@ async def _main(settings: Settings, connection: login.Login) -> int:
         limits = HttpSettings(qps=settings.kubeconfig_qps, burst=settings.kubeconfig_burst)
         client = HttpClient(connection, limits)
         stack.push_async_callback(client.close)
+        renewals = HttpClient(connection)  # in the queue of a busy client they might come too late
+        stack.push_async_callback(renewals.close)
         if not await _usable(client, settings.namespace):
             return 1
         http = await stack.enter_async_context(net.Http(net.Proxies.from_environment(os.environ)))
-        process = Process(settings, connection, client, http)
+        process = Process(settings, connection, client, renewals, http)
         return await process.serve(stack)
 
 
@@ -78,18 +80,29 @@ async def _usable(client: HttpClient, namespace: str) -> bool:
     return True
 
 
+def _candidate(settings: Settings, client: HttpClient) -> leader.Elector | None:
+    if not settings.enable_leader_election:
+        return None
+    return leader.Elector(client, settings.lease_namespace, leader.identity())
+
+
 class Process:
     """One replica."""
 
     def __init__(
-        self, settings: Settings, connection: login.Login, client: HttpClient, http: net.Http
+        self,
+        settings: Settings,
+        connection: login.Login,
+        client: HttpClient,
+        renewals: HttpClient,
+        http: net.Http,
     ) -> None:
         self._settings = settings
         self._connection = connection
         self._client = client
         self._recorder = Recorder(__version__, settings.mesh_provider)
         self._http = http
-        self._elector = self._candidate() if settings.enable_leader_election else None
+        self._elector = _candidate(settings, renewals)
         writer = client.fenced(self._elector.check) if self._elector else client
         self._engine = wiring.build(settings, writer, http, self._recorder)
         self._feed = handlers.Feed(
@@ -102,10 +115,6 @@ class Process:
         self._stopping = asyncio.Event()
         self._watching = asyncio.Event()
         self._code = 0
-
-    def _candidate(self) -> leader.Elector:
-        name = leader.identity()
-        return leader.Elector(self._client, self._settings.lease_namespace, name)
 
     async def serve(self, stack: AsyncExitStack) -> int:
         """Everything in order, until a signal, a lost Lease or a failure."""
@@ -122,7 +131,7 @@ class Process:
         watch = self._start(self._watch(stop_watching), "watch")
         working = [
             self._start(self._lead(), "lead"),
-            self._start(self._engine.outbox.run(), "alerts"),
+            *(self._start(outbox.run(), "outbox") for outbox in self._engine.outboxes),
             self._start(self._sweep(), "sweep"),
         ]
         await self._until_stopped()
@@ -189,6 +198,7 @@ class Process:
             registry=handlers.registry(self._feed, self._connection),
             settings=handlers.settings(),
             standalone=True,
+            identity=cast("Any", "flagger"),  # kopf asks the system for a user name otherwise
             clusterwide=not namespace,
             namespaces=[namespace] if namespace else [],
             stop_flag=stop,

@@ -7,7 +7,6 @@ from typing import Final
 from flagger_controller import clock, net
 from flagger_controller.alerts import dispatch
 from flagger_controller.alerts.base import Address
-from flagger_controller.alerts.outbox import Outbox
 from flagger_controller.api.canary import Canary
 from flagger_controller.cluster.cache import Cache, Change
 from flagger_controller.cluster.client import KubeClient
@@ -21,6 +20,7 @@ from flagger_controller.metrics.recorder import Recorder
 from flagger_controller.operator.outlets import Gauges, Judge, KubeEvents, Lookup
 from flagger_controller.operator.settings import Settings
 from flagger_controller.operator.store import CanaryStore, TemplateStore
+from flagger_controller.outbox import Outbox
 from flagger_controller.routing.base import RouterSettings
 from flagger_controller.schedule.pool import Pool
 from flagger_controller.targets.base import TargetSettings
@@ -44,8 +44,8 @@ class Engine:
     templates: TemplateStore
     cache: Cache
     events: EventRecorder
-    sender: EventSender
-    outbox: Outbox
+    outboxes: tuple[Outbox, ...]
+    """What event hooks and chats are to be told."""
     recorder: Recorder
     evaluator: Evaluator
     rejecter: Rejecter
@@ -83,8 +83,8 @@ class Engine:
     async def close(self) -> None:
         """Send what waits, within some seconds, and stop watching."""
         await self.events.close(DRAIN)
-        await self.sender.close(DRAIN)
-        await self.outbox.drain(DRAIN)
+        for outbox in self.outboxes:
+            await outbox.drain(DRAIN)
         await self.cache.close()
 
 
@@ -94,8 +94,7 @@ def build(settings: Settings, client: KubeClient, http: net.Http, recorder: Reco
     lookup = Lookup(client, stored)
     hooks = HookClient(http)
     events = EventRecorder(client, now=clock.utc)
-    sender = EventSender(hooks, settings.event_webhook, clock.utc)
-    outbox = Outbox()
+    calls, alerts = Outbox(), Outbox()
     evaluator = _evaluator(settings, http, lookup)
     engine: Engine
 
@@ -112,8 +111,8 @@ def build(settings: Settings, client: KubeClient, http: net.Http, recorder: Reco
         committer=Committer(client),
         announcer=Announcer(
             KubeEvents(events),
-            sender,
-            _dispatcher(settings, http, outbox, lookup, recorder),
+            EventSender(hooks, calls, settings.event_webhook, clock.utc),
+            _dispatcher(settings, http, alerts, lookup, recorder),
             Gauges(recorder),
         ),
         clock=clock.utc,
@@ -124,8 +123,7 @@ def build(settings: Settings, client: KubeClient, http: net.Http, recorder: Reco
         templates=stored,
         cache=cache,
         events=events,
-        sender=sender,
-        outbox=outbox,
+        outboxes=(calls, alerts),
         recorder=recorder,
         evaluator=evaluator,
         rejecter=Rejecter(client, events, clock.utc),
@@ -166,7 +164,7 @@ def _dispatcher(
         url=settings.slack_url,
         token=settings.slack_token,
         proxy=settings.slack_proxy_url,
-        channel=settings.slack_channel,
+        channel=settings.slack_channel or Address.channel,
         username=settings.slack_user,
     )
     teams = Address(url=settings.msteams_url, proxy=settings.msteams_proxy_url)

@@ -19,6 +19,8 @@ class Health:
     """The complete event text when not ready."""
     available: bool = True
     """At least one pod can take traffic."""
+    observed: bool = True
+    """The workload's controller has acted on its latest spec."""
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,8 @@ def _custom(metric: Metric, value: float, sign: str, bound: float) -> str:
 
 def _compared_durations(value: float, sign: str, bound: float) -> str:
     """Whole milliseconds, as upstream prints; exact where that would hide the difference."""
+    if not math.isfinite(value):
+        return f"{shortest(value)} {sign} {durations.render(bound / 1000)}"
     shown, limit = (durations.render(int(each) / 1000) for each in (value, bound))
     if shown == limit or bound < 1:
         shown, limit = (durations.render(each / 1000) for each in (value, bound))

@@ -44,7 +44,7 @@ def template(
     meta["labels"] = metadata.selected(metadata.entries(meta, "labels"), selector)
     annotations = metadata.without_flux(metadata.entries(meta, "annotations"))
     meta["annotations"] = annotations | {
-        IDENTITY: identity(canary, spec, {})
+        IDENTITY: identity(canary, spec, tracking.checksums(configs))
     }
     tracking.redirect(wanted["spec"], configs)
     selfref.rewrite(wanted["spec"], selector)

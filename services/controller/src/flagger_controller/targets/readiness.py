@@ -32,7 +32,7 @@ def deployment(canary: Canary, workload: Object, *, primary: bool, now: datetime
         return Health(ready=True, available=available)
     who = f"{_name(canary, primary=primary)} not ready: "
     text = who if primary else f"canary deployment {who}"
-    return Health(False, trouble.retriable, text + trouble.reason, available)
+    return Health(False, trouble.retriable, text + trouble.reason, available, not _stale(workload))
 
 
 def daemonset(canary: Canary, workload: Object, *, primary: bool, now: datetime) -> Health:
@@ -48,7 +48,7 @@ def daemonset(canary: Canary, workload: Object, *, primary: bool, now: datetime)
     else:
         retriable = str(trouble.retriable).lower()
         text = f"canary damonset {name} not ready with retryable {retriable}: "
-    return Health(False, trouble.retriable, text + trouble.reason, available)
+    return Health(False, trouble.retriable, text + trouble.reason, available, not _stale(workload))
 
 
 def threshold(canary: Canary, *, primary: bool) -> int:

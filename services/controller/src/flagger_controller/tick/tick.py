@@ -16,7 +16,7 @@ from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.clock import Clock
 from flagger_controller.cluster.client import ApiError
-from flagger_controller.errors import ConfigError, Conflict, FlaggerError
+from flagger_controller.errors import ConfigError, FlaggerError, Retriable
 from flagger_controller.rollout import step as engine
 from flagger_controller.rollout.case import ACTIVE, SETTLED, Case
 from flagger_controller.rollout.decision import Decision, Event, Need
@@ -114,8 +114,8 @@ class Tick:
         self.memory.unsettled = False
         try:
             decision = await self._walk(canary, stored, due=due)
-        except Conflict:
-            raise  # somebody else was faster: nothing to tell, decide anew
+        except Retriable:
+            raise  # somebody was faster, or the API is busy: nothing that its owner can mend
         except (ApiError, ConfigError) as error:
             self._tell(str(error))
             raise
@@ -219,8 +219,8 @@ class Tick:
         """Converge after a commit. A failure is told, and made good by the next converge."""
         try:
             await self.shell.converger.converge(world)
-        except Conflict as error:
-            logger.debug("%s", error, extra={"canary": self.key})
+        except Retriable as error:
+            logger.info("%s", error, extra={"canary": self.key})
             self.memory.unsettled = True
         except (ApiError, FlaggerError) as error:
             logger.warning("%s", error, extra={"canary": self.key})

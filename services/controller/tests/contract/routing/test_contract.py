@@ -1,12 +1,14 @@
 """What every router promises (style.md section 4), for every provider and strategy it has."""
 
 import copy
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+import yaml
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flagger_controller.api.canary import Canary
@@ -417,6 +419,7 @@ def services() -> st.SearchStrategy[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
+@settings(deadline=None)
 @given(data=st.data(), service=services(), weight=st.integers(0, 100))
 def test_any_service_can_be_read_repeated_and_extended(
     provider: str, data: st.DataObject, service: dict[str, Any], weight: int
@@ -445,3 +448,16 @@ def test_every_entry_of_the_registry_is_a_router(provider: str) -> None:
 def test_unknown_providers_are_an_error(provider: str) -> None:
     with pytest.raises(ConfigError, match=r"istio, kubernetes, traefik"):
         router_for(provider, RouterSettings())
+
+
+@pytest.mark.parametrize("page", sorted({provider.partition(":")[0] for provider in ROUTERS}))
+def test_examples_in_the_documentation_work(page: str) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / f"{page}.md").read_text(), re.DOTALL)
+    bodies = [body for block in blocks for body in yaml.safe_load_all(block)]
+    canaries = [Canary.from_api(body) for body in bodies if body["kind"] == "Canary"]
+    assert canaries
+    for canary in canaries:
+        router = router_of(canary.spec.provider)
+        assert canary.spec.provider.startswith(page)
+        live = router.desired(canary, TRAITS, FIRST, {})
+        assert router.read(canary, live) == FIRST

@@ -188,3 +188,19 @@ def test_a_cookie_joins_the_filter_that_is_there() -> None:
         {"name": "Set-Cookie", "value": "ck=abc; Max-Age=-1"},
     ]
     assert "ck=abc" not in str(filters)
+
+
+def test_rules_of_the_user_become_ours_alone() -> None:
+    canary = canary_with({})
+    rule = {
+        "name": "main",
+        "sessionPersistence": {"type": "Cookie"},
+        "backendRefs": [{"name": "x"}],
+    }
+    live = {
+        "metadata": {"name": "cart", "namespace": "shop"},
+        "spec": {"parentRefs": [{"name": "other"}], "useDefaultGateways": "All", "rules": [rule]},
+    }
+    (ref,) = V1.refs(canary)
+    taken = V1.desired(canary, NONE, Route(), {ref: live})[ref]
+    assert taken["spec"] == {**desired(V1, canary)["spec"], "useDefaultGateways": "All"}

@@ -48,7 +48,12 @@ CASES = [
     pytest.param(
         2,
         counts(2, 2, observed=0),
-        Health(False, True, WAIT + "observed deployment generation less than desired generation"),
+        Health(
+            False,
+            True,
+            WAIT + "observed deployment generation less than desired generation",
+            observed=False,
+        ),
         id="generation",
     ),
     pytest.param(
@@ -114,9 +119,19 @@ CASES = [
         ),
         id="dead",
     ),
-    pytest.param(1, {}, Health(False, True, WAIT + "observed deployment generation less than "
-                               "desired generation", available=False), id="no-status"),
-]  # fmt: skip
+    pytest.param(
+        1,
+        {},
+        Health(
+            False,
+            True,
+            WAIT + "observed deployment generation less than desired generation",
+            available=False,
+            observed=False,
+        ),
+        id="no-status",
+    ),
+]
 
 
 @pytest.mark.parametrize(("replicas", "status", "health"), CASES)
@@ -205,7 +220,12 @@ DS_CASES = [
     (
         daemonset(2, 2, 2, observed=0),
         700,
-        Health(False, True, DS_WAIT + "observed daemonset generation less than desired generation"),
+        Health(
+            False,
+            True,
+            DS_WAIT + "observed daemonset generation less than desired generation",
+            observed=False,
+        ),
     ),
     (
         daemonset(2, 1, 2),

@@ -1,0 +1,84 @@
+"""The controller as a real process, for tests against a real API server."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import requests
+
+
+class Controller:
+    """`python -m flagger_controller` with flags; killed or stopped by its own id."""
+
+    def __init__(self, kubeconfig: pathlib.Path, log: pathlib.Path, *flags: str) -> None:
+        self._log = log
+        self._port = _free_port()
+        self._command = [
+            *(sys.executable, "-m", "flagger_controller"),
+            *("-kubeconfig", str(kubeconfig), "-port", str(self._port)),
+            *flags,
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start, and return when it watches."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+            )
+        deadline = time.monotonic() + 60
+        while not self._ready():
+            assert self._process.poll() is None, self._log.read_text()[-3000:]
+            assert time.monotonic() < deadline, self._log.read_text()[-3000:]
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """As a crash: SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """As Kubernetes stops it: SIGTERM. Returns the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def metrics(self) -> dict[str, float]:
+        """Series to value, with labels sorted."""
+        lines = requests.get(f"{self.url}/metrics", timeout=10).text.splitlines()
+        return {
+            _sorted_labels(name): float(value)
+            for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")
+        }
+
+    def _ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def _end(self, number: int) -> int:
+        if self._process is None:
+            return 0
+        self._process.send_signal(number)
+        code = self._process.wait(30)
+        self._process = None
+        return code
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _sorted_labels(series: str) -> str:
+    name, brace, labels = series.partition("{")
+    if not brace:
+        return series
+    return f"{name}{{{','.join(sorted(labels.rstrip('}').split(',')))}}}"

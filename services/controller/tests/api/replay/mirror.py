@@ -1,0 +1,113 @@
+"""What every object looked like at every moment, from watches on the real API server."""
+
+import bisect
+import json
+import threading
+import time
+from collections import defaultdict
+from typing import Any
+
+import requests
+
+Object = dict[str, Any]
+
+KINDS = {
+    "flagger.app/v1beta1/canaries": "Canary.flagger.app",
+    "apps/v1/deployments": "Deployment",
+    "apps/v1/daemonsets": "DaemonSet",
+    "v1/services": "Service",
+    "v1/configmaps": "ConfigMap",
+    "v1/secrets": "Secret",
+    "autoscaling/v2/horizontalpodautoscalers": "HorizontalPodAutoscaler",
+    "keda.sh/v1alpha1/scaledobjects": "ScaledObject.keda.sh",
+    "networking.istio.io/v1beta1/virtualservices": "VirtualService.networking.istio.io",
+    "networking.istio.io/v1beta1/destinationrules": "DestinationRule.networking.istio.io",
+    "traefik.io/v1alpha1/traefikservices": "TraefikService.traefik.io",
+    "gateway.networking.k8s.io/v1/httproutes": "HTTPRoute",
+}
+"""Path of a kind to the name that recordings use."""
+
+History = list[tuple[float, Object | None]]
+
+
+class Mirror:
+    """Histories of all objects; one watching thread a kind."""
+
+    def __init__(self, url: str, token: str, ca_file: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = ca_file
+        self._session.headers["Authorization"] = f"Bearer {token}"
+        self._histories: dict[str, dict[str, History]] = defaultdict(lambda: defaultdict(list))
+        self.changed = threading.Condition()
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        for path in KINDS:
+            threading.Thread(target=self._follow, args=(path,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def now(self, namespace: str, key: str) -> Object | None:
+        """An object as it is, by recording name: `Deployment/podinfo`."""
+        history = self._histories[namespace][key]
+        return history[-1][1] if history else None
+
+    def history(self, namespace: str, key: str) -> History:
+        """All versions of an object with the time at which they were seen."""
+        return list(self._histories[namespace][key])
+
+    def histories(self, namespace: str) -> list[History]:
+        """The histories of all objects of a namespace."""
+        return [list(history) for history in list(self._histories[namespace].values())]
+
+    def at(self, namespace: str, moment: float) -> dict[str, Object]:
+        """All objects of a namespace at a moment."""
+        found = {}
+        for key, history in list(self._histories[namespace].items()):
+            index = bisect.bisect_right(history, moment, key=lambda entry: entry[0])
+            body = history[index - 1][1] if index else None
+            if body is not None:
+                found[key] = body
+        return found
+
+    def _follow(self, path: str) -> None:
+        group = "api" if path.startswith("v1/") else "apis"
+        base, _, plural = path.rpartition("/")
+        url = f"{self._url}/{group}/{base}/{plural}"
+        while not self._stopped.is_set():
+            try:
+                version = self._list(url, path)
+                self._watch(url, path, version)
+            except (requests.RequestException, ValueError):
+                if self._stopped.wait(0.2):
+                    return
+
+    def _list(self, url: str, path: str) -> str:
+        reply = self._session.get(url, timeout=30)
+        reply.raise_for_status()
+        document = reply.json()
+        for body in document["items"]:
+            self._note(path, body, gone=False)
+        return str(document["metadata"]["resourceVersion"])
+
+    def _watch(self, url: str, path: str, version: str) -> None:
+        parameters = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "600"}
+        with self._session.get(url, params=parameters, stream=True, timeout=(10, 700)) as reply:
+            for line in reply.iter_lines():
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    return
+                self._note(path, event["object"], gone=event["type"] == "DELETED")
+
+    def _note(self, path: str, body: Object, *, gone: bool) -> None:
+        kind = KINDS[path]
+        body.setdefault("kind", kind.partition(".")[0])
+        body.setdefault("apiVersion", path.rpartition("/")[0])
+        key = f"{kind}/{body['metadata']['name']}"
+        with self.changed:
+            history = self._histories[body["metadata"]["namespace"]][key]
+            history.append((time.monotonic(), None if gone else body))
+            self.changed.notify_all()

@@ -1,0 +1,275 @@
+"""Plays one recorded scenario against our controller, and records what it did in the same form."""
+
+import copy
+import itertools
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .mirror import Mirror, Object
+from .normal import (
+    Words,
+    anonymous,
+    at,
+    collapsed,
+    difference,
+    plain,
+    shown,
+    status_line,
+    without_repeats,
+)
+from .receivers import Receivers, Script
+
+INTERVAL = 3.0
+"""Seconds of an analysis interval in a replay; recordings were made with ten."""
+DEADLINE = 240.0
+"""Seconds that a scenario may take."""
+_NOT_READY = (" not ready: ", " not ready with retryable ")
+
+
+class Stuck(AssertionError):
+    """A step of a scenario did not come about."""
+
+
+@dataclass
+class Cluster:
+    """What all players share."""
+
+    api: Any
+    mirror: Mirror
+    receivers: Receivers
+    restart: Callable[[str], None]
+    """Kill the controller of a namespace with SIGKILL and start the next one."""
+
+
+class Player:
+    """One scenario in its own namespace."""
+
+    def __init__(self, scenario: Object, cluster: Cluster) -> None:
+        self.name = scenario["name"]
+        self.scenario = self._translated(scenario, cluster.receivers.url)
+        self.cluster = cluster
+        self.script = Script(self.name, self.scenario["answers"], self.scenario["hooks"])
+        cluster.receivers.scripts[self.name] = self.script
+        self.end = 0.0
+        self.baseline: dict[str, Object] = {}
+
+    def _translated(self, scenario: Object, url: str) -> Object:
+        text = json.dumps(scenario).replace("$ns", self.name)
+        text = text.replace("$hooks", url).replace("$prom", f"{url}/prometheus")
+        result: Object = json.loads(text)
+        for body in result["objects"]:
+            if body["kind"] == "Canary":
+                body["spec"]["analysis"]["interval"] = f"{INTERVAL:.0f}s"
+        return result
+
+    def play(self) -> None:
+        """From the first object to the last step, and some idle time."""
+        self.end = time.monotonic() + DEADLINE
+        self._create("v1", "Namespace", {"metadata": {"name": self.name}}, namespaced=False)
+        canaries = [body for body in self.scenario["objects"] if body["kind"] == "Canary"]
+        for body in self.scenario["objects"]:
+            if body["kind"] != "Canary":
+                self._create(body["apiVersion"], body["kind"], body)
+        self._await(lambda: len(self.cluster.mirror.at(self.name, time.monotonic())) > 0, "objects")
+        time.sleep(0.5)
+        self.baseline = self.cluster.mirror.at(self.name, time.monotonic())
+        for body in canaries:
+            self._create(body["apiVersion"], body["kind"], body)
+        for step in self.scenario["steps"]:
+            self._do(step)
+        time.sleep(2 * INTERVAL)
+
+    def clean(self) -> None:
+        self.cluster.api.delete(f"/api/v1/namespaces/{self.name}")
+
+    # Steps
+
+    def _do(self, step: Object) -> None:
+        match step["do"]:
+            case "wait":
+                self._wait(step)
+            case "set_image":
+                self._set_image(step)
+            case "patch":
+                kind, api = step["kind"], step["api"]
+                self.cluster.api.patch(self._path(api, kind, step["name"]), step["body"])
+            case "create":
+                self._create(step["object"]["apiVersion"], step["object"]["kind"], step["object"])
+            case "delete":
+                kind, api = step["kind"], step["api"]
+                self._await(lambda: self._exists(kind, step["name"]), json.dumps(step))
+                self.cluster.api.delete(self._path(api, kind, step["name"]))
+            case "answer":
+                self.script.answer(step["regex"], step["value"])
+            case "gate":
+                self.script.gate(step["name"], step["value"])
+            case "restart_controller":
+                self._await(lambda: "Advance" in str(self.events()), "the event before the crash")
+                self.cluster.restart(self.name)
+
+    def _wait(self, step: Object) -> None:
+        if "ticks" in step:
+            time.sleep(step["ticks"] * INTERVAL + 0.5)
+            return
+        conditions = [self._condition(key, value) for key, value in step.items() if key != "do"]
+        self._await(lambda: all(condition() for condition in conditions), json.dumps(step))
+
+    def _condition(self, key: str, value: Any) -> Callable[[], bool]:
+        fields = {
+            "phase": "phase",
+            "weight": "canaryWeight",
+            "iterations": "iterations",
+            "failed": "failedChecks",
+        }
+        if key in fields:
+            return lambda: self._status().get(fields[key]) == value
+        match key:
+            case "event":
+                return lambda: any(value in event for event in self.events())
+            case "object":
+                name, text = value
+                return lambda: text in json.dumps(self.cluster.mirror.now(self.name, name))
+            case "gone":
+                return lambda: self._is_gone(value)
+        raise AssertionError(f"unknown condition {key}")
+
+    def _exists(self, kind: str, name: str) -> bool:
+        names = {"Canary": "Canary.flagger.app"}
+        key = f"{names.get(kind, kind)}/{name}"
+        return self.cluster.mirror.now(self.name, key) is not None
+
+    def _is_gone(self, key: str) -> bool:
+        history = self.cluster.mirror.history(self.name, key)
+        return bool(history) and history[-1][1] is None
+
+    def _await(self, condition: Callable[[], bool], what: str) -> None:
+        with self.cluster.mirror.changed:
+            while not condition():
+                left = self.end - time.monotonic()
+                if left <= 0:
+                    raise Stuck(f"{self.name}: waited in vain for {what}: {self.statuses()[-1:]}")
+                self.cluster.mirror.changed.wait(min(left, 0.5))
+
+    def _set_image(self, step: Object) -> None:
+        api = "apps/v1"
+        body = self.cluster.mirror.now(self.name, f"{step['kind']}/{step['name']}")
+        assert body is not None
+        containers = copy.deepcopy(body["spec"]["template"]["spec"]["containers"])
+        image = containers[0]["image"].rpartition(":")[0]
+        containers[0]["image"] = f"{image}:{step['tag']}"
+        patch = {"spec": {"template": {"spec": {"containers": containers}}}}
+        self.cluster.api.patch(self._path(api, step["kind"], step["name"]), patch)
+
+    def _create(self, api: str, kind: str, body: Object, *, namespaced: bool = True) -> None:
+        namespace = self.name if namespaced else ""
+        document = {"apiVersion": api, "kind": kind, **body}
+        self.cluster.api.create(_collection(api, kind, namespace), document)
+
+    def _path(self, api: str, kind: str, name: str) -> str:
+        return f"{_collection(api or 'apps/v1', kind, self.name)}/{name}"
+
+    def _status(self) -> Object:
+        body = self.cluster.mirror.now(self.name, "Canary.flagger.app/podinfo") or {}
+        status: Object = body.get("status") or {}
+        return status
+
+    # What happened, in the form of the recordings
+
+    def statuses(self) -> list[str]:
+        words = Words()
+        return collapsed(line for _, line in self._lines(words))
+
+    def _lines(self, words: Words) -> list[tuple[float, str]]:
+        history = self.cluster.mirror.history(self.name, "Canary.flagger.app/podinfo")
+        return [
+            (moment, status_line(body["status"], words))
+            for moment, body in history
+            if body is not None and body.get("status")
+        ]
+
+    def events(self) -> list[str]:
+        kept = self.scenario["keep_not_ready"]
+        lines = []
+        for body in self.script.events:
+            metadata = dict(body["metadata"])
+            text, kind = metadata.pop("eventMessage"), metadata.pop("eventType")
+            metadata.pop("timestamp")
+            if not kept and _is_not_ready(text):
+                continue
+            extra = f" {json.dumps(metadata, sort_keys=True)}" if metadata else ""
+            lines.append(f"{body['phase']} {kind} {text}{extra}")
+        return without_repeats(lines)
+
+    def kube_events(self) -> set[str]:
+        path = f"/api/v1/namespaces/{self.name}/events"
+        return {
+            f"{event['type']} {event['reason']} {event['message']}"
+            for event in self.cluster.api.get(path)["items"]
+            if event["involvedObject"]["kind"] == "Canary"
+        }
+
+    def snapshots(self) -> list[Object]:
+        """Settled objects of each status, as differences."""
+        words = Words()
+        lines: list[tuple[float, str]] = []
+        for moment, line in self._lines(Words()):
+            if not lines or lines[-1][1] != line:
+                lines.append((moment, line))
+        before = self._plain(self.baseline, words)
+        before.setdefault("Canary.flagger.app/podinfo", {})
+        result = []
+        for index, (moment, line) in enumerate(lines):
+            last = index + 1 == len(lines)
+            settled = time.monotonic() if last else self._settled(moment, lines[index + 1][0])
+            after = self._plain(self.cluster.mirror.at(self.name, settled), words)
+            result.append({"at": at(line), "changes": anonymous(difference(before, after))})
+            before = after
+        return result
+
+    def _settled(self, start: float, end: float) -> float:
+        """The middle of the longest quiet time between two statuses.
+
+        What follows from a status is written right after it, what leads to the next one right
+        before that; in between the controller waits for pods or for the interval.
+        """
+        moments = [m for m in self._changes() if start < m < end]
+        edges = [start, *moments, end]
+        quiet = [(after - before, before) for before, after in itertools.pairwise(edges)]
+        length, begin = max(quiet)
+        return begin + length / 2
+
+    def _changes(self) -> list[float]:
+        """When objects changed, apart from their status."""
+        moments = []
+        for history in self.cluster.mirror.histories(self.name):
+            known: Object | None = None
+            for moment, body in history:
+                now = plain(body, Words()) if body else None
+                if now != known and body and body.get("kind") != "Canary":
+                    moments.append(moment)
+                known = now
+        return sorted(moments)
+
+    def _plain(self, objects: dict[str, Object], words: Words) -> dict[str, Object]:
+        return {
+            key: shown(key, plain(body, words), users=key in self.baseline)
+            for key, body in objects.items()
+            if "kube-root-ca" not in key
+        }
+
+
+def _is_not_ready(text: str) -> bool:
+    """Waiting for pods: recordings leave it out, as how often it is said depends on luck."""
+    if "Promotion of" in text or "exceeded its progress deadline" in text:
+        return False
+    return any(part in text for part in _NOT_READY)
+
+
+def _collection(api: str, kind: str, namespace: str) -> str:
+    plural = {"Ingress": "ingresses", "Canary": "canaries"}.get(kind, f"{kind.lower()}s")
+    group = "api" if api == "v1" else "apis"
+    where = f"/namespaces/{namespace}" if namespace else ""
+    return f"/{group}/{api}{where}/{plural}"

@@ -1,0 +1,161 @@
+"""The exported series (telemetry.md sections 2, 3 and 10)."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from flagger_controller.api.status import Phase
+from flagger_controller.metrics.recorder import Recorder
+
+from .conftest import Build
+
+PODINFO = {"name": "podinfo", "namespace": "default"}
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder("0.1.0", "istio")
+
+
+def series(recorder: Recorder) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    families = text_string_to_metric_families(recorder.render().decode())
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+        if family.name.startswith("flagger")
+    }
+
+
+def value(recorder: Recorder, series_name: str, /, **labels: str) -> float | None:
+    return series(recorder).get((f"flagger_{series_name}", frozenset(labels.items())))
+
+
+def canary_series(recorder: Recorder) -> list[str]:
+    return [name for name, _ in series(recorder) if name.startswith("flagger_canary")]
+
+
+def test_a_fresh_start(recorder: Recorder) -> None:
+    assert value(recorder, "info", version="0.1.0", mesh_provider="istio") == 1
+    assert value(recorder, "leader") == 0
+    assert canary_series(recorder) == []
+    assert b"process_cpu_seconds_total" in recorder.render()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "text"),
+    [
+        ("info", "gauge", "Flagger version and mesh provider information"),
+        ("canary_total", "gauge", "Total number of canary object"),
+        ("canary_status", "gauge", "Last canary analysis result"),
+        ("canary_weight", "gauge", "The virtual service destination weight current value"),
+        ("canary_metric_analysis", "gauge", "Last canary analysis result per metric"),
+        ("canary_duration_seconds", "histogram", "Seconds spent performing canary analysis."),
+        ("canary_successes_total", "counter", "Total number of canary successes"),
+        ("canary_failures_total", "counter", "Total number of canary failures"),
+    ],
+)
+def test_names_types_and_texts(recorder: Recorder, name: str, kind: str, text: str) -> None:
+    lines = recorder.render().decode().splitlines()
+    assert f"# HELP flagger_{name} {text}" in lines
+    assert f"# TYPE flagger_{name} {kind}" in lines
+
+
+@pytest.mark.parametrize(
+    ("phase", "number"),
+    [(Phase.PROGRESSING, 0), (Phase.FAILED, 2), (Phase.WAITING, 1), (Phase.SUCCEEDED, 1)],
+)
+def test_status(recorder: Recorder, canary: Build, phase: Phase, number: int) -> None:
+    recorder.set_status(canary(), phase)
+    assert value(recorder, "canary_status", **PODINFO) == number
+
+
+def test_weight(recorder: Recorder, canary: Build) -> None:
+    recorder.set_weight(canary(), 90, 10)
+    primary = value(recorder, "canary_weight", workload="podinfo-primary", namespace="default")
+    assert primary == 90
+    assert value(recorder, "canary_weight", workload="podinfo", namespace="default") == 10
+
+
+def test_metric_analysis_in_seconds_for_the_builtin_duration(
+    recorder: Recorder, canary: Build
+) -> None:
+    for metric, builtin, number in (
+        ("request-duration", True, 1.515),
+        ("request-success-rate", True, 1515),
+        ("q", False, 1515),
+        ("request-duration", False, 1515),
+    ):
+        recorder.set_metric(canary(), metric, 1515, builtin=builtin)
+        assert value(recorder, "canary_metric_analysis", metric=metric, **PODINFO) == number
+
+
+def test_duration_buckets(recorder: Recorder, canary: Build) -> None:
+    recorder.observe_duration(canary(), 1.5)
+    name = "canary_duration_seconds"
+    found = [(key, each) for key, each in series(recorder).items() if key[0].endswith("_bucket")]
+    limits = {dict(labels)["le"]: each for (_, labels), each in found}
+    assert list(map(float, limits))[:-1] == [
+        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    ]  # fmt: skip
+    assert (limits["1.0"], limits["2.5"], limits["+Inf"]) == (0, 1, 1)
+    assert value(recorder, f"{name}_sum", **PODINFO) == 1.5
+    assert value(recorder, f"{name}_count", **PODINFO) == 1
+
+
+def test_outcomes(recorder: Recorder, canary: Build) -> None:
+    ab = {"iterations": 5, "match": [{"headers": {}}]}
+    recorder.inc_success(canary())
+    recorder.inc_success(canary(), skipped=True)
+    recorder.inc_failure(canary(analysis=ab))
+    labels = {"deployment_strategy": "canary", **PODINFO}
+    name = "canary_successes_total"
+    assert value(recorder, name, analysis_status="completed", **labels) == 1
+    assert value(recorder, name, analysis_status="skipped", **labels) == 1
+    labels = {"deployment_strategy": "ab-testing", "analysis_status": "completed", **PODINFO}
+    assert value(recorder, "canary_failures_total", **labels) == 1
+
+
+def test_no_created_series(recorder: Recorder, canary: Build) -> None:
+    recorder.inc_success(canary())
+    recorder.observe_duration(canary(), 1)
+    assert b"_created" not in recorder.render()
+
+
+def test_deleted_canaries_leave_nothing(recorder: Recorder, canary: Build) -> None:
+    other = canary(targetRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"})
+    for each in (canary(), other):
+        recorder.set_status(each, Phase.FAILED)
+        recorder.set_weight(each, 100, 0)
+        recorder.set_metric(each, "q", 1, builtin=False)
+        recorder.set_metric(each, "p", 1, builtin=False)
+        recorder.observe_duration(each, 1)
+        recorder.inc_success(each)
+        recorder.inc_failure(each)
+    recorder.forget(canary())
+    assert all("podinfo" not in dict(labels).values() for _, labels in series(recorder))
+    assert value(recorder, "canary_status", name="other", namespace="default") == 2
+    recorder.forget(other)
+    assert canary_series(recorder) == []
+    recorder.forget(other)
+
+
+def test_totals_and_own_series(recorder: Recorder) -> None:
+    recorder.set_total("default", 3)
+    recorder.set_leader(True)
+    recorder.count_hook("rollout", ok=True)
+    recorder.count_hook("rollout", ok=False)
+    recorder.count_alert("slack", ok=True)
+    recorder.count_alert("slack", ok=False)
+    assert value(recorder, "canary_total", namespace="default") == 3
+    assert value(recorder, "leader") == 1
+    for outcome in ("passed", "failed"):
+        assert value(recorder, "webhook_requests_total", type="rollout", outcome=outcome) == 1
+    for outcome in ("sent", "failed"):
+        assert value(recorder, "alert_requests_total", provider="slack", outcome=outcome) == 1
+    recorder.set_total("default", 0)
+    assert value(recorder, "canary_total", namespace="default") == 0
+
+
+def test_recorders_share_nothing(recorder: Recorder) -> None:
+    recorder.set_total("default", 3)
+    assert value(Recorder("0.1.0", "istio"), "canary_total", namespace="default") is None
