@@ -4,26 +4,65 @@ SHELL := /bin/bash
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3.1[1-9]) python3)
 PY := .venv/bin/python
 PACKAGES := libs/common services/controller services/loadtester services/gatekeeper services/helmtester
-SOURCES := libs services e2e tools examples bench
+SYSTEM := python3-venv hey wrk bats curl jq
+CHECKED := libs services charts examples tools e2e
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
+demo: .venv/ready ## watch releases being promoted and rolled back on a real cluster
+	$(PY) -m tools.cluster up >/dev/null
+	$(PY) -m e2e.demo
+
+test: .venv/ready ## everything: lint, types, unit, model, API, services, smoke on the real cluster
+	$(PY) tools/stages.py
+
+e2e: .venv/ready ## all end-to-end tests on the real cluster
+	$(PY) -m tools.cluster up >/dev/null
+	$(PY) -m pytest e2e
+
+setup: .venv/ready ## create .venv with everything pinned, and our packages editable
+
 .venv/ready: locks/all.txt $(addsuffix /pyproject.toml,$(PACKAGES))
-	tools/bootstrap.sh python3-venv
-	@echo "installing the development environment into .venv"
+	tools/bootstrap.sh $(SYSTEM)
+	@echo "installing the development environment into .venv (about a minute)"
 	rm -rf .venv && $(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r locks/all.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
 	@touch $@
 
-setup: .venv/ready ## create .venv with everything pinned, and our packages editable
+cluster: .venv/ready ## a real single-node Kubernetes on this machine (CLUSTER=kind|current for others)
+	$(PY) -m tools.cluster up
+
+cluster-down: .venv/ready ## take the cluster down, leaving nothing behind
+	$(PY) -m tools.cluster down
+
+images: .venv/ready ## build all images from our Dockerfile
+	$(PY) -m tools.cluster images
+
+fmt: .venv/ready ## format the code
+	$(PY) -m ruff check --quiet --fix .
+	$(PY) -m ruff format --quiet .
+
+lint: .venv/ready ## style, format, YAML, layers
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check --quiet .
+	$(PY) -m yamllint --strict .
+	.venv/bin/lint-imports
+
+types: .venv/ready ## mypy --strict over everything
+	$(PY) -m mypy $(CHECKED)
+
+unit: .venv/ready ## the tests that take seconds: unit, contract, model
+	$(PY) -m pytest -q -n 2 libs services/controller/tests/unit services/controller/tests/contract services/controller/tests/model
+
+crds: .venv/ready ## generate the CRDs from the typed models
+	$(PY) tools/crds.py
 
 lock: .venv/ready ## resolve the workspace again (make lock ARGS=--upgrade)
 	$(PY) tools/lock.py $(ARGS)
 
-fmt: .venv/ready ## format the code
-	.venv/bin/ruff check --quiet --fix $(SOURCES)
-	.venv/bin/ruff format --quiet $(SOURCES)
+ci: test ## what CI runs
 
-.PHONY: help setup lock fmt
+.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit crds lock ci

@@ -99,7 +99,7 @@ async def test_a_primary_is_written_once(client: KubeClient, namespace: str, kin
     live = await client.create(primary_ref, orphan(body))
     assert target.promoted(built, source, configs, live)
     assert target.primary(built, source, configs, live) == live
-    patch = {"spec": {"selector": {"app": "podinfo", "v": "2"}}}
+    patch: Object = {"spec": {"selector": {"app": "podinfo", "v": "2"}}}
     if kind != "Service":
         patch = {"spec": {"template": {"metadata": {"annotations": {"v": "2"}}}}}
     newer = await client.patch(ref, patch)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from flagger_controller.errors import Conflict, FlaggerError, NotFound, Retriable
 
@@ -51,8 +51,11 @@ class Page:
     """Asks for the next page; empty on the last one."""
 
 
+_FORBIDDEN: Final = 403
+
+
 @dataclass(eq=False)
-class ApiError(Exception):
+class ApiError(FlaggerError):
     """An answer of the API server that is not a success."""
 
     status: int
@@ -64,6 +67,11 @@ class ApiError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def terminating(self) -> bool:
+        """The namespace is being deleted, and with it everything in it."""
+        return self.status == _FORBIDDEN and "because it is being terminated" in self.message
 
 
 class ApiConflict(ApiError, Conflict):

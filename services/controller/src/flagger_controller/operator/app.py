@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import kopf
@@ -17,8 +18,9 @@ from flagger_common import logs
 from flagger_common.version import __version__
 from flagger_controller import net
 from flagger_controller.cluster import login, resources
-from flagger_controller.cluster.client import ApiError, ApiNotFound
+from flagger_controller.cluster.client import ApiError, ApiNotFound, KubeClient
 from flagger_controller.cluster.http import HttpClient, HttpSettings
+from flagger_controller.cluster.split import SplitClient
 from flagger_controller.errors import ConfigError, FlaggerError
 from flagger_controller.metrics.prometheus import Prometheus
 from flagger_controller.metrics.recorder import CONTENT_TYPE, Recorder
@@ -46,7 +48,11 @@ def run(settings: Settings) -> int:
     except ConfigError as error:
         logger.critical("Error building kubeconfig: %s", error)
         return 1
-    return asyncio.run(_main(settings, connection))
+    try:
+        return asyncio.run(_main(settings, connection))
+    except ConfigError as error:
+        logger.critical("Error building kubeconfig: %s", error)
+        return 1
 
 
 async def _main(settings: Settings, connection: login.Login) -> int:
@@ -58,8 +64,10 @@ async def _main(settings: Settings, connection: login.Login) -> int:
         stack.push_async_callback(renewals.close)
         if not await _usable(client, settings.namespace):
             return 1
+        mesh = await _mesh_client(settings, limits, stack)
         http = await stack.enter_async_context(net.Http(net.Proxies.from_environment(os.environ)))
-        process = Process(settings, connection, client, renewals, http)
+        clients = Clients(client, renewals, mesh)
+        process = Process(settings, connection, clients, http)
         return await process.serve(stack)
 
 
@@ -80,6 +88,42 @@ async def _usable(client: HttpClient, namespace: str) -> bool:
     return True
 
 
+async def _mesh_client(
+    settings: Settings, limits: HttpSettings, stack: AsyncExitStack
+) -> HttpClient | None:
+    """The client for routes, when they live in another cluster."""
+    if not settings.kubeconfig_service_mesh:
+        return None
+    connection = login.load(settings.kubeconfig_service_mesh, settings.master)
+    client = HttpClient(connection, limits)
+    stack.push_async_callback(client.close)
+    return client
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Connections to API servers."""
+
+    local: HttpClient
+    renewals: HttpClient
+    """For the Lease alone."""
+    mesh: HttpClient | None
+    """For routes, when they have a kubeconfig of their own."""
+
+    @property
+    def one_cluster(self) -> bool:
+        """Routes can be owned by Canaries: both live on the same server."""
+        return self.mesh is None or self.mesh.server == self.local.server
+
+    def fenced(self, elector: leader.Elector | None) -> KubeClient:
+        """The client of the engine; with an elector its writes are fenced."""
+        local, mesh = self.local, self.mesh
+        if elector is not None:
+            local = local.fenced(elector.check)
+            mesh = mesh and mesh.fenced(elector.check)
+        return local if mesh is None else SplitClient(local, mesh)
+
+
 def _candidate(settings: Settings, client: HttpClient) -> leader.Elector | None:
     if not settings.enable_leader_election:
         return None
@@ -93,21 +137,26 @@ class Process:
         self,
         settings: Settings,
         connection: login.Login,
-        client: HttpClient,
-        renewals: HttpClient,
+        clients: "Clients",
         http: net.Http,
     ) -> None:
         self._settings = settings
         self._connection = connection
-        self._client = client
+        self._client = clients.local
         self._recorder = Recorder(__version__, settings.mesh_provider)
         self._http = http
-        self._elector = _candidate(settings, renewals)
-        writer = client.fenced(self._elector.check) if self._elector else client
-        self._engine = wiring.build(settings, writer, http, self._recorder)
+        self._elector = _candidate(settings, clients.renewals)
+        self._engine = wiring.build(
+            settings,
+            clients.fenced(self._elector),
+            http,
+            self._recorder,
+            own_references=clients.one_cluster,
+        )
         self._feed = handlers.Feed(
             self._engine.canaries,
             self._engine.templates,
+            provider=settings.mesh_provider,
             wake=self._engine.pool.wake,
             gone=self._engine.forget,
             counted=self._recorder.set_total,

@@ -27,6 +27,7 @@ _WORDS: Final = ("selector_labels", "include_label_prefix")
 
 _FLAGS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("kubeconfig", "", str, "Path to a kubeconfig. Only required if out-of-cluster."),
+    ("kubeconfig-service-mesh", "", str, "Kubeconfig of the mesh control plane's cluster."),
     ("master", "", str, "Address of the API server, instead of the kubeconfig's."),
     ("kubeconfig-qps", 100, int, "API requests a second."),
     ("kubeconfig-burst", 250, int, "API requests at once."),

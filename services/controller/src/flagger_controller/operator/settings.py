@@ -11,6 +11,8 @@ class Settings:
 
     kubeconfig: str = ""
     """Path of a kubeconfig; empty: `KUBECONFIG`, else the Pod's service account."""
+    kubeconfig_service_mesh: str = ""
+    """Kubeconfig of the cluster that routes are written to; empty: the same cluster."""
     master: str = ""
     """Address of the API server, instead of the one in the kubeconfig."""
     kubeconfig_qps: int = 100

@@ -88,8 +88,15 @@ class Engine:
         await self.cache.close()
 
 
-def build(settings: Settings, client: KubeClient, http: net.Http, recorder: Recorder) -> Engine:
-    """The engine; nothing runs yet."""
+def build(
+    settings: Settings,
+    client: KubeClient,
+    http: net.Http,
+    recorder: Recorder,
+    *,
+    own_references: bool = True,
+) -> Engine:
+    """The engine; nothing runs yet. Without `own_references` routes live in another cluster."""
     canaries, stored = CanaryStore(), TemplateStore()
     lookup = Lookup(client, stored)
     hooks = HookClient(http)
@@ -105,7 +112,7 @@ def build(settings: Settings, client: KubeClient, http: net.Http, recorder: Reco
     cache = Cache(client, namespace=settings.namespace, on_change=woken)
     shell = Shell(
         store=canaries,
-        observer=observe.Observer(cache, _observing(settings), clock.utc),
+        observer=observe.Observer(cache, _observing(settings, own_references), clock.utc),
         converger=Converger(Writer(client, cache), clock.utc),
         gatherer=Gatherer(hooks, Judge(evaluator, recorder)),
         committer=Committer(client),
@@ -132,7 +139,7 @@ def build(settings: Settings, client: KubeClient, http: net.Http, recorder: Reco
     return engine
 
 
-def _observing(settings: Settings) -> observe.Settings:
+def _observing(settings: Settings, own_references: bool) -> observe.Settings:
     return observe.Settings(
         provider=settings.mesh_provider,
         targets=TargetSettings(
@@ -140,7 +147,9 @@ def _observing(settings: Settings) -> observe.Settings:
             settings.include_label_prefix,
             settings.enable_config_tracking,
         ),
-        routers=RouterSettings(settings.ingress_annotations_prefix, settings.ingress_class),
+        routers=RouterSettings(
+            settings.ingress_annotations_prefix, settings.ingress_class, own_references
+        ),
         no_cross_namespace_refs=settings.no_cross_namespace_refs,
     )
 

@@ -109,7 +109,8 @@ def _daemonset_trouble(
     available, need = _count(status, "numberAvailable"), needed(desired, percent)
     if updated >= desired and available >= need:
         return None
-    if _overdue(canary.status.last_transition_time, canary.deadline, now):
+    since = canary.status.run.ticked_at or canary.status.last_transition_time
+    if _overdue(since, canary.deadline, now):
         return _Trouble(f"exceeded its progressDeadlineSeconds: {canary.deadline}", retriable=False)
     if updated < desired:
         return _Trouble(f"{_WAITING}{updated} out of {desired} new pods have been updated")

@@ -41,10 +41,11 @@ class Converger:
             planned = plan(world)
             if not planned.writes:
                 return world, planned
-            live = dict(world.live)
+            live, routes = dict(world.live), world.parts.router.refs(world.canary)
             for write in planned.writes:
                 live[write.ref] = await self._write(world, write)
-            world = judged(replace(world, live=live), self._clock)
+            rerouted = world.rerouted or any(write.ref in routes for write in planned.writes)
+            world = judged(replace(world, live=live, rerouted=rerouted), self._clock)
         raise Retriable(
             f"{world.canary.key}: the cluster does not keep what is written: "
             + ", ".join(str(write.ref) for write in planned.writes)

@@ -18,7 +18,7 @@ from flagger_controller.clock import Clock
 from flagger_controller.cluster.client import ApiError
 from flagger_controller.errors import ConfigError, FlaggerError, Retriable
 from flagger_controller.rollout import step as engine
-from flagger_controller.rollout.case import ACTIVE, SETTLED, Case
+from flagger_controller.rollout.case import ACTIVE, ANALYSING, SETTLED, Case
 from flagger_controller.rollout.decision import Decision, Event, Need
 from flagger_controller.rollout.evidence import Evidence, Health, Revision, Seen
 from flagger_controller.targets.revision import is_upstream_hash
@@ -65,6 +65,8 @@ class Memory:
 
     ticked: datetime | None = None
     """The last tick that used up an interval."""
+    fresh: bool = True
+    """This process has not looked at the canary yet."""
     announced: str = ""
     """`tickedAt` of the terminal status whose announcements were sent."""
     unsettled: bool = False
@@ -117,6 +119,9 @@ class Tick:
         except Retriable:
             raise  # somebody was faster, or the API is busy: nothing that its owner can mend
         except (ApiError, ConfigError) as error:
+            if isinstance(error, ApiError) and error.terminating:
+                logger.info("%s", error, extra={"canary": self.key})
+                return RESYNC
             self._tell(str(error))
             raise
         self.memory.told = ""
@@ -132,6 +137,7 @@ class Tick:
         started = time.monotonic()
         for _ in range(WALKS):
             world, planned = await self._look(canary, due=due)
+            due = due and not self._belated(canary, world)
             canary, decision = await self._decide(canary, world, planned, due=due)
             after, stored = await self._carry_out(canary, stored, world, decision)
             if decision.measured:
@@ -159,6 +165,19 @@ class Tick:
             return await self.shell.converger.converge(world)
         except ConfigError as error:
             return Problem(str(error)), Plan()
+
+    def _belated(self, canary: Canary, world: World | Problem) -> bool:
+        """Did the last process die before its route was written?
+
+        Then clients reach the canary only now, and the next check has to wait an interval.
+        """
+        fresh, self.memory.fresh = self.memory.fresh, False
+        if not fresh or isinstance(world, Problem) or canary.status.phase not in ANALYSING:
+            return False
+        if not world.rerouted:
+            return False
+        self.memory.ticked = self.shell.clock()
+        return True
 
     async def _decide(
         self, canary: Canary, world: World | Problem, planned: Plan, *, due: bool
@@ -222,7 +241,7 @@ class Tick:
         except Retriable as error:
             logger.info("%s", error, extra={"canary": self.key})
             self.memory.unsettled = True
-        except (ApiError, FlaggerError) as error:
+        except FlaggerError as error:
             logger.warning("%s", error, extra={"canary": self.key})
             self.memory.unsettled = True
             self._tell(str(error))

@@ -38,6 +38,8 @@ class World:
     primary_health: Health
     promoted: bool
     due: bool = True
+    rerouted: bool = False
+    """A converge had to write a route since the objects were read."""
     config_copies: Mapping[Ref, Object] = field(default_factory=dict)
     """The `-primary` copies as they must be."""
 

@@ -59,9 +59,10 @@ class Mirror:
         """All versions of an object with the time at which they were seen."""
         return list(self._histories[namespace][key])
 
-    def histories(self, namespace: str) -> list[History]:
-        """The histories of all objects of a namespace."""
-        return [list(history) for history in list(self._histories[namespace].values())]
+    def histories(self, namespace: str) -> list[tuple[str, History]]:
+        """The histories of all objects of a namespace, by recording name."""
+        known = self._histories[namespace]
+        return [(key, list(known[key])) for key in list(known)]
 
     def at(self, namespace: str, moment: float) -> dict[str, Object]:
         """All objects of a namespace at a moment."""

@@ -40,6 +40,9 @@ _SHOWN_SEPARATELY = frozenset(
         "run",
     }
 )
+_LONGEST_TICK = 4
+"""Lines that one tick says at most, in the recordings."""
+_ORIGINAL = "flagger.kubernetes.io/original-configuration"
 _COOKIE = re.compile(r"(?<=[=*])[A-Za-z]{10}(?=[;.]|$)")
 
 
@@ -93,6 +96,8 @@ def plain(body: Object, words: Words) -> Object:
     annotations = dict(metadata.get("annotations") or {})
     annotations.pop("deployment.kubernetes.io/revision", None)
     annotations.pop("deprecated.daemonset.template.generation", None)
+    if _ORIGINAL in annotations:
+        annotations[_ORIGINAL] = json.dumps(json.loads(annotations[_ORIGINAL]))
     metadata["annotations"] = annotations
     if "deletionTimestamp" in metadata:
         metadata["deletionTimestamp"] = "<set>"
@@ -138,6 +143,29 @@ def difference(before: Object, after: Object) -> Object:
     return changes
 
 
+def merged(snapshots: list[Object]) -> list[Object]:
+    """Snapshots with the two of the initialization in one: what it does when depends on pods."""
+    start = [item for item in snapshots if item["at"].startswith(_STARTING)]
+    rest = [item for item in snapshots if not item["at"].startswith(_STARTING)]
+    changes: Object = {}
+    for item in start:
+        changes = _over(changes, item["changes"])
+    return [{"at": "initialization", "changes": changes}, *rest]
+
+
+_STARTING = ("phase=Initializing ", "phase=Initialized ")
+
+
+def _over(before: Object, changes: Object) -> Object:
+    result = dict(before)
+    for key, value in changes.items():
+        old = result.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            value = _over(old, value)
+        result[key] = value
+    return result
+
+
 def anonymous(changes: Object) -> Object:
     """Changes with the random identities of promotions hidden; that they changed still shows."""
     text = re.sub(r'"flagger-id": "[^"]+"', '"flagger-id": "<id>"', json.dumps(changes))
@@ -146,16 +174,24 @@ def anonymous(changes: Object) -> Object:
 
 
 def shown(key: str, body: Object, *, users: bool) -> Object:
-    """What recordings show of an object: of users' workloads only what sets their size."""
+    """What recordings show of an object: of users' objects only what a controller changes."""
     kind = key.partition("/")[0]
-    if not users or kind not in ("Deployment", "DaemonSet"):
+    if kind == "Canary.flagger.app":
+        return {}
+    if not users:
         return body
     spec = body.get("spec", {})
-    if kind == "Deployment":
-        return {"spec": {"replicas": spec.get("replicas", 1)}}
-    selector = spec.get("template", {}).get("spec", {}).get("nodeSelector")
-    template = {"template": {"spec": {"nodeSelector": selector}}} if selector else {}
-    return {"spec": template} if template else {}
+    match kind:
+        case "ConfigMap" | "Secret":
+            return {}
+        case "Deployment":
+            return {"spec": {"replicas": spec.get("replicas", 1)}}
+        case "DaemonSet":
+            selector = spec["template"]["spec"].get("nodeSelector")
+            pod = {"nodeSelector": selector} if selector else {}
+            return {"spec": {"template": {"spec": pod}}}
+        case _:
+            return body
 
 
 def collapsed(lines: Iterable[str]) -> list[str]:
@@ -172,7 +208,7 @@ def without_repeats(lines: Iterable[str]) -> list[str]:
     result: list[str] = []
     for line in lines:
         result.append(line)
-        for length in range(1, len(result) // 2 + 1):
+        for length in range(1, min(_LONGEST_TICK, len(result) // 2) + 1):
             if result[-length:] == result[-2 * length : -length]:
                 del result[-length:]
                 break

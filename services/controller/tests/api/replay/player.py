@@ -26,6 +26,8 @@ INTERVAL = 3.0
 """Seconds of an analysis interval in a replay; recordings were made with ten."""
 DEADLINE = 240.0
 """Seconds that a scenario may take."""
+QUIET = 0.7
+"""Seconds without a change after which a weight counts as settled."""
 _NOT_READY = (" not ready: ", " not ready with retryable ")
 
 
@@ -116,6 +118,8 @@ class Player:
             return
         conditions = [self._condition(key, value) for key, value in step.items() if key != "do"]
         self._await(lambda: all(condition() for condition in conditions), json.dumps(step))
+        if "weight" in step:  # what the step is about to disturb must have been seen settled
+            self._await(lambda: time.monotonic() - max(self._changes()) > QUIET, "quiet")
 
     def _condition(self, key: str, value: Any) -> Callable[[], bool]:
         fields = {
@@ -197,7 +201,7 @@ class Player:
             metadata = dict(body["metadata"])
             text, kind = metadata.pop("eventMessage"), metadata.pop("eventType")
             metadata.pop("timestamp")
-            if not kept and _is_not_ready(text):
+            if _is_stale(text) or (not kept and _is_not_ready(text)):
                 continue
             extra = f" {json.dumps(metadata, sort_keys=True)}" if metadata else ""
             lines.append(f"{body['phase']} {kind} {text}{extra}")
@@ -219,7 +223,7 @@ class Player:
             if not lines or lines[-1][1] != line:
                 lines.append((moment, line))
         before = self._plain(self.baseline, words)
-        before.setdefault("Canary.flagger.app/podinfo", {})
+        before["Canary.flagger.app/podinfo"] = {}
         result = []
         for index, (moment, line) in enumerate(lines):
             last = index + 1 == len(lines)
@@ -244,11 +248,12 @@ class Player:
     def _changes(self) -> list[float]:
         """When objects changed, apart from their status."""
         moments = []
-        for history in self.cluster.mirror.histories(self.name):
+        for key, history in self.cluster.mirror.histories(self.name):
             known: Object | None = None
             for moment, body in history:
-                now = plain(body, Words()) if body else None
-                if now != known and body and body.get("kind") != "Canary":
+                users = key in self.baseline
+                now = shown(key, plain(body, Words()), users=users) if body else None
+                if now != known:
                     moments.append(moment)
                 known = now
         return sorted(moments)
@@ -258,7 +263,12 @@ class Player:
             key: shown(key, plain(body, words), users=key in self.baseline)
             for key, body in objects.items()
             if "kube-root-ca" not in key
-        }
+        } | {"Canary.flagger.app/podinfo": {}}
+
+
+def _is_stale(text: str) -> bool:
+    """Waiting for a workload's controller: said for some milliseconds only, if at all."""
+    return "generation less than desired generation" in text and "Promotion" not in text
 
 
 def _is_not_ready(text: str) -> bool:

@@ -21,6 +21,7 @@ from ..process import Controller
 from . import departures
 from .crds import KINDS, definition
 from .mirror import Mirror
+from .normal import merged
 from .player import Cluster, Player
 from .receivers import Receivers
 
@@ -151,8 +152,10 @@ def test_statuses(replay: Replay, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_events(replay: Replay, name: str) -> None:
+    player = replay.of(name)
     expected = departures.events(name, recording(name)["recording"]["events"]["podinfo"])
-    assert replay.of(name).events() == expected
+    hooks = player.cluster.receivers.url
+    assert player.events() == [text.replace(departures.RECEIVERS, hooks) for text in expected]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -161,14 +164,16 @@ def test_calls(replay: Replay, name: str) -> None:
     assert departures.checksums(player.script.hooks) == departures.hooks(
         name, recorded.get("hooks", [])
     )
-    assert dict(player.script.alerts) == departures.alerts(name, recorded.get("alerts", {}))
-    assert player.script.queries == set(departures.queries(name, recorded.get("queries", [])))
+    if name not in departures.OTHERWISE:
+        assert player.script.queries == set(recorded.get("queries", []))
+    if name not in departures.OTHERWISE and name != RESTARTING:  # recorded without a chat
+        assert dict(player.script.alerts) == departures.alerts(name, recorded.get("alerts", {}))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in departures.OTHERWISE])
 def test_objects(replay: Replay, name: str) -> None:
     expected = departures.snapshots(name, recording(name)["recording"]["snapshots"])
-    assert replay.of(name).snapshots() == expected
+    assert merged(replay.of(name).snapshots()) == merged(expected)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != RESTARTING])
