@@ -28,7 +28,8 @@ from flagger_controller.tick.commit import Committer
 from flagger_controller.tick.converge import Converger
 from flagger_controller.tick.gather import Gatherer
 from flagger_controller.tick.observe import Observer, Settings
-from flagger_controller.tick.tick import Memory, Shell, Tick
+from flagger_controller.tick.shell import Memory, Shell
+from flagger_controller.tick.tick import Tick
 
 NAMESPACE = "default"
 NAME = "podinfo"

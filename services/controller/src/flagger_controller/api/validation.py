@@ -45,9 +45,16 @@ def problems(canary: Canary, provider: str, *, no_cross_namespace_refs: bool = F
     return found + [text for rule in _PROBLEMS for text in rule(canary, provider)]
 
 
-def warnings(canary: Canary, provider: str) -> list[str]:
-    """What works, but probably not as meant; each text names the field and what happens."""
-    return [text for rule in _WARNINGS for text in rule(canary, provider)]
+def warnings(canary: Canary, provider: str, *, floor: float = INTERVAL_FLOOR) -> list[str]:
+    """What works, but probably not as meant; each text names the field and what happens.
+
+    Args:
+        canary: the Canary.
+        provider: the effective one.
+        floor: seconds of the shortest interval.
+    """
+    found = list(_interval(canary, floor))
+    return found + [text for rule in _WARNINGS for text in rule(canary, provider)]
 
 
 def _foreign_references(canary: Canary) -> Iterator[str]:
@@ -164,7 +171,7 @@ def _timeouts(canary: Canary, _: str) -> Iterator[str]:
             )
 
 
-def _interval(canary: Canary, _: str) -> Iterator[str]:
+def _interval(canary: Canary, floor: float) -> Iterator[str]:
     text = canary.analysis.interval
     if not text:
         return
@@ -173,8 +180,8 @@ def _interval(canary: Canary, _: str) -> Iterator[str]:
             f'spec.analysis.interval "{text}" is not a duration, as 30s or 1m30s are: '
             f"{DEFAULT_INTERVAL:g}s is used"
         )
-    elif durations.parse(text) < INTERVAL_FLOOR:
-        yield f'spec.analysis.interval "{text}" is too short: {INTERVAL_FLOOR:g}s is used'
+    elif durations.parse(text) < floor:
+        yield f'spec.analysis.interval "{text}" is too short: {floor:g}s is used'
 
 
 def _weights(canary: Canary, _: str) -> Iterator[str]:
@@ -260,5 +267,5 @@ def _is_address(text: str) -> bool:
 
 _PROBLEMS: Final[tuple[Rule, ...]] = (_knative, _cookies, _service, _scaler, _steps)
 _WARNINGS: Final[tuple[Rule, ...]] = (
-    *(_interval, _weights, _strategy, _numbers, _metrics, _bounds, _timeouts, _hooks),
+    *(_weights, _strategy, _numbers, _metrics, _bounds, _timeouts, _hooks),
 )

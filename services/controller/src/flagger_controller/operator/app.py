@@ -9,7 +9,6 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import kopf
@@ -18,13 +17,13 @@ from flagger_common import logs
 from flagger_common.version import __version__
 from flagger_controller import net
 from flagger_controller.cluster import login, resources
-from flagger_controller.cluster.client import ApiError, ApiNotFound, KubeClient
+from flagger_controller.cluster.client import ApiError, ApiNotFound
 from flagger_controller.cluster.http import HttpClient, HttpSettings
-from flagger_controller.cluster.split import SplitClient
 from flagger_controller.errors import ConfigError, FlaggerError
 from flagger_controller.metrics.prometheus import Prometheus
 from flagger_controller.metrics.recorder import CONTENT_TYPE, Recorder
-from flagger_controller.operator import handlers, leader, wiring
+from flagger_controller.operator import handlers, wiring
+from flagger_controller.operator.clients import Clients, candidate, mesh_client
 from flagger_controller.operator.server import Server
 from flagger_controller.operator.settings import Settings
 from flagger_controller.operator.store import key_of
@@ -64,7 +63,7 @@ async def _main(settings: Settings, connection: login.Login) -> int:
         stack.push_async_callback(renewals.close)
         if not await _usable(client, settings.namespace):
             return 1
-        mesh = await _mesh_client(settings, limits, stack)
+        mesh = await mesh_client(settings, limits, stack)
         http = await stack.enter_async_context(net.Http(net.Proxies.from_environment(os.environ)))
         clients = Clients(client, renewals, mesh)
         process = Process(settings, connection, clients, http)
@@ -88,48 +87,6 @@ async def _usable(client: HttpClient, namespace: str) -> bool:
     return True
 
 
-async def _mesh_client(
-    settings: Settings, limits: HttpSettings, stack: AsyncExitStack
-) -> HttpClient | None:
-    """The client for routes, when they live in another cluster."""
-    if not settings.kubeconfig_service_mesh:
-        return None
-    connection = login.load(settings.kubeconfig_service_mesh, settings.master)
-    client = HttpClient(connection, limits)
-    stack.push_async_callback(client.close)
-    return client
-
-
-@dataclass(frozen=True)
-class Clients:
-    """Connections to API servers."""
-
-    local: HttpClient
-    renewals: HttpClient
-    """For the Lease alone."""
-    mesh: HttpClient | None
-    """For routes, when they have a kubeconfig of their own."""
-
-    @property
-    def one_cluster(self) -> bool:
-        """Routes can be owned by Canaries: both live on the same server."""
-        return self.mesh is None or self.mesh.server == self.local.server
-
-    def fenced(self, elector: leader.Elector | None) -> KubeClient:
-        """The client of the engine; with an elector its writes are fenced."""
-        local, mesh = self.local, self.mesh
-        if elector is not None:
-            local = local.fenced(elector.check)
-            mesh = mesh and mesh.fenced(elector.check)
-        return local if mesh is None else SplitClient(local, mesh)
-
-
-def _candidate(settings: Settings, client: HttpClient) -> leader.Elector | None:
-    if not settings.enable_leader_election:
-        return None
-    return leader.Elector(client, settings.lease_namespace, leader.identity())
-
-
 class Process:
     """One replica."""
 
@@ -137,7 +94,7 @@ class Process:
         self,
         settings: Settings,
         connection: login.Login,
-        clients: "Clients",
+        clients: Clients,
         http: net.Http,
     ) -> None:
         self._settings = settings
@@ -145,7 +102,7 @@ class Process:
         self._client = clients.local
         self._recorder = Recorder(__version__, settings.mesh_provider)
         self._http = http
-        self._elector = _candidate(settings, clients.renewals)
+        self._elector = candidate(settings, clients.renewals)
         self._engine = wiring.build(
             settings,
             clients.fenced(self._elector),
@@ -156,7 +113,6 @@ class Process:
         self._feed = handlers.Feed(
             self._engine.canaries,
             self._engine.templates,
-            provider=settings.mesh_provider,
             wake=self._engine.pool.wake,
             gone=self._engine.forget,
             counted=self._recorder.set_total,
@@ -176,6 +132,7 @@ class Process:
         )
         await server.start()
         stack.push_async_callback(server.stop)
+        await self._read_references()
         stop_watching = asyncio.Event()
         watch = self._start(self._watch(stop_watching), "watch")
         working = [
@@ -230,6 +187,14 @@ class Process:
                 self._stop(1)
 
         return asyncio.create_task(guarded(), name=name)
+
+    async def _read_references(self) -> None:
+        """Know templates and alert providers before the first tick."""
+        namespace = self._settings.namespace
+        for body in await self._client.list(resources.METRIC_TEMPLATES, namespace):
+            self._feed.template(None, body)
+        for body in await self._client.list(resources.ALERT_PROVIDERS, namespace):
+            self._feed.provider(None, body)
 
     async def _probe_metrics_server(self) -> None:
         address = self._settings.metrics_server

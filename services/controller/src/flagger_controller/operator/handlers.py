@@ -11,7 +11,6 @@ from typing import Any
 import kopf
 import pydantic
 
-from flagger_controller.api import validation
 from flagger_controller.api.alertprovider import AlertProvider
 from flagger_controller.api.base import GROUP, VERSION, Object
 from flagger_controller.api.canary import Canary
@@ -19,6 +18,7 @@ from flagger_controller.api.metrictemplate import MetricTemplate
 from flagger_controller.cluster.login import Login
 from flagger_controller.cluster.session import session
 from flagger_controller.operator.store import CanaryStore, TemplateStore, key_of
+from flagger_controller.tick.observe import template_places
 
 logger = logging.getLogger(__name__)
 
@@ -31,14 +31,12 @@ class Feed:
         canaries: CanaryStore,
         templates: TemplateStore,
         *,
-        provider: str,
         wake: Callable[[str], None],
         gone: Callable[[str, Canary | None], None],
         counted: Callable[[str, int], None],
     ) -> None:
         self._canaries = canaries
         self._templates = templates
-        self._provider = provider
         self._wake = wake
         self._gone = gone
         self._counted = counted
@@ -59,8 +57,6 @@ class Feed:
             self._wake(key)
             return
         self._count(canary.namespace)
-        if before is None or before[0].metadata.generation != canary.metadata.generation:
-            _warn(canary, self._provider)
         if before is not None:
             _warn_of_new_name(before[0], canary)
         self._wake(key)
@@ -83,6 +79,9 @@ class Feed:
                 self._templates.templates[place] = MetricTemplate.model_validate(body)
             except pydantic.ValidationError as error:
                 logger.error("MetricTemplate %s.%s: %s", place[1], place[0], _explained(error))
+        for canary in self._canaries:
+            if place in template_places(canary):
+                self._wake(canary.key)
 
     def provider(self, kind: str | None, body: Object) -> None:
         """An AlertProvider changed."""
@@ -146,12 +145,6 @@ def _explained(error: pydantic.ValidationError) -> str:
         f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
         for item in error.errors(include_url=False)
     )
-
-
-def _warn(canary: Canary, provider: str) -> None:
-    """What works, but probably not as meant: a log line each."""
-    for text in validation.warnings(canary, canary.spec.provider or provider):
-        logger.warning("%s", text, extra={"canary": canary.key})
 
 
 def _warn_of_new_name(before: Canary, now: Canary) -> None:

@@ -30,7 +30,8 @@ from flagger_controller.tick.commit import Committer
 from flagger_controller.tick.converge import Converger
 from flagger_controller.tick.gather import Gatherer
 from flagger_controller.tick.reject import Rejecter
-from flagger_controller.tick.tick import RESYNC, Memory, Shell, Tick
+from flagger_controller.tick.shell import Memory, Shell
+from flagger_controller.tick.tick import RESYNC, Tick
 
 DRAIN: Final = 5.0
 """Seconds that queues get at shutdown."""
@@ -112,7 +113,12 @@ def build(
     cache = Cache(client, namespace=settings.namespace, on_change=woken)
     shell = Shell(
         store=canaries,
-        observer=observe.Observer(cache, _observing(settings, own_references), clock.utc),
+        observer=observe.Observer(
+            cache,
+            _observing(settings, own_references),
+            clock.utc,
+            lambda namespace, name: (namespace, name) in stored.templates,
+        ),
         converger=Converger(Writer(client, cache), clock.utc),
         gatherer=Gatherer(hooks, Judge(evaluator, recorder)),
         committer=Committer(client),
@@ -151,6 +157,7 @@ def _observing(settings: Settings, own_references: bool) -> observe.Settings:
             settings.ingress_annotations_prefix, settings.ingress_class, own_references
         ),
         no_cross_namespace_refs=settings.no_cross_namespace_refs,
+        interval_floor=settings.interval_floor,
     )
 
 

@@ -77,10 +77,11 @@ class Case:
     @property
     def changed(self) -> bool:
         """The target has a revision to release (canary-api.md 6.2 and 6.4)."""
-        if self.status.last_applied_spec and self.seen.revision.spec in (
-            self.status.last_promoted_spec,
-            self.status.last_applied_spec,
-        ):
+        status = self.status
+        known = {status.last_applied_spec}
+        if not status.run.promotion_failed:  # the primary carries another revision, and is dead
+            known.add(status.last_promoted_spec)
+        if status.last_applied_spec and self.seen.revision.spec in known:
             return self._configs_changed
         return True
 

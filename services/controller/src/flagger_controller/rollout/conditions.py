@@ -1,4 +1,4 @@
-"""Status conditions: `Promoted` as upstream has it, `Ready` only while something is wrong.
+"""Status conditions: `Promoted` as upstream has it, `Ready` only while there is something to say.
 
 Implements canary-api.md section 5.2.
 """
@@ -12,6 +12,7 @@ from flagger_controller.api.status import CanaryStatus, Condition, Phase
 PROMOTED: Final = "Promoted"
 READY: Final = "Ready"
 BLOCKED: Final = "Blocked"
+WARNED: Final = "Warning"
 
 _STATUS: Final = {
     Phase.INITIALIZED: "True",
@@ -52,24 +53,28 @@ def promoted(canary: Canary, status: CanaryStatus, now: datetime) -> tuple[Condi
     return _replaced(status.conditions, fresh, now)
 
 
-def ready(status: CanaryStatus, problem: str, now: datetime) -> CanaryStatus:
-    """The status with `Ready=False` while there is a problem, and without `Ready` otherwise."""
+def ready(status: CanaryStatus, problem: str, warning: str, now: datetime) -> CanaryStatus:
+    """The status with a `Ready` condition while there is something to say, and without otherwise.
+
+    False while a problem keeps us from serving the Canary, True with a message while something
+    about it is odd.
+    """
     others = tuple(c for c in status.conditions if c.type != READY)
-    if not problem:
-        return (
-            status.model_copy(update={"conditions": others})
-            if others != status.conditions
-            else status
-        )
-    fresh = Condition(type=READY, status="False", reason=BLOCKED, message=problem)
-    if any(c.type == READY and c.message == problem for c in status.conditions):
-        return status
+    if not (problem or warning):
+        same = others == status.conditions
+        return status if same else status.model_copy(update={"conditions": others})
+    fresh = Condition(
+        type=READY,
+        status="False" if problem else "True",
+        reason=BLOCKED if problem else WARNED,
+        message=problem or warning,
+    )
     conditions = _replaced(status.conditions, fresh, now)
     return status.model_copy(update={"conditions": conditions})
 
 
-def problem(status: CanaryStatus) -> str:
-    """The problem that people were already told."""
+def told(status: CanaryStatus) -> str:
+    """The problem or warning that people were already told."""
     return next((c.message for c in status.conditions if c.type == READY), "")
 
 

@@ -50,6 +50,8 @@ class Seen:
     """The split found in routing objects, to adopt a release that upstream started."""
     problem: str = ""
     """Why nothing can be done for this canary; the event text, naming field and remedy."""
+    warning: str = ""
+    """What is odd but works; the event text, naming field and effect."""
     lagging: str = ""
     """The data plane has not taken over the last route yet; the event text."""
 

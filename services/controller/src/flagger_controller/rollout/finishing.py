@@ -72,8 +72,9 @@ def _failure(case: Case, hooks: list[Announcement]) -> tuple[Announcement, ...]:
     reason = case.status.run.reason
     severity = Severity.WARN if reason == messages.MANUAL_ROLLBACK else Severity.ERROR
     alert, counted = Alert(reason, severity), Counted(succeeded=False)
-    if case.status.run.promotion_failed:
-        error = reason.removeprefix(messages.promotion_failed_alert(""))
+    promotion = messages.promotion_failed_alert("")
+    if reason.startswith(promotion):
+        error = reason.removeprefix(promotion)
         text = messages.promotion_failed(case.canary, error)
         event = Event(text, warning=True, phase=Phase.PROMOTING)
         return (counted, event, alert, *hooks)
@@ -110,12 +111,14 @@ def promoting(case: Case) -> Outcome:
     event = Event(messages.advance_primary(case.canary, 100 - canary))
     if canary == 0:
         return _finalise(case, event)
-    status = transitions.update(case, canary_weight=canary, run={"route": weights.split(canary)})
+    run = {"route": weights.split(canary), "promotion_failed": False}
+    status = transitions.update(case, canary_weight=canary, run=run)
     return Decision(status, (event,), reason="traffic goes back", ticked=True)
 
 
 def _finalise(case: Case, *said: Announcement) -> Decision:
-    status = transitions.enter(case, Phase.FINALISING, run={"route": Route()})
+    run = {"route": Route(), "promotion_failed": False}
+    status = transitions.enter(case, Phase.FINALISING, run=run)
     return Decision(status, said, reason="all traffic on the primary", ticked=True)
 
 

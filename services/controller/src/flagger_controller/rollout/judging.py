@@ -57,6 +57,8 @@ def canary_unhealthy(case: Case) -> Outcome:
         return idle(case, "the target has no pods", told, ticked=True)
     if target.ready or case.phase is Phase.FINALISING:
         return None
+    if case.phase is Phase.PROMOTING and case.seen.promoted:
+        return None  # the revision is in production already, and serves
     event = Event(target.reason, warning=True)
     if target.retriable:
         return idle(case, "the target is not ready", event, ticked=True)

@@ -39,7 +39,7 @@ def terminating(case: Case) -> Outcome:
         return Decision(
             transitions.enter(case, Phase.TERMINATING), (event,), reason="deleted", again=True
         )
-    if not case.seen.settled:
+    if not case.seen.settled and not case.seen.problem:
         return idle(case, "waiting until everything is reverted", ticked=True)
     event = Event(messages.terminated(case.canary))
     return Decision(case.status, (event,), reason="everything is reverted", release=True)
@@ -68,7 +68,7 @@ def blocked(case: Case) -> Outcome:
     problem = case.seen.problem
     if not problem:
         return None
-    told = conditions.problem(case.status) == problem
+    told = conditions.told(case.status) == problem
     events = (
         () if told and not (case.due and case.phase in ACTIVE) else (Event(problem, warning=True),)
     )
@@ -128,7 +128,8 @@ def adopt(case: Case) -> Outcome:
     status, revision = case.status, case.seen.revision
     if case.phase in STARTING or status.last_applied_spec == revision.spec:
         return None
-    if case.phase in SETTLED and revision.spec == status.last_promoted_spec:
+    back = revision.spec == status.last_promoted_spec and not status.run.promotion_failed
+    if case.phase in SETTLED and back:
         fresh = status.model_copy(update={"last_applied_spec": revision.spec})
         return Decision(fresh, reason="the target is back at the promoted revision", again=True)
     if not case.seen.foreign_hash:
@@ -155,7 +156,10 @@ def reverted_while_waiting(case: Case) -> Outcome:
         return None
     phase = case.status.run.waiting_from
     status = transitions.enter(
-        case, phase if phase in SETTLED else Phase.SUCCEEDED, run={"waiting_from": Phase.NEW}
+        case,
+        phase if phase in SETTLED else Phase.SUCCEEDED,
+        run={"waiting_from": Phase.NEW},
+        canary_weight=case.status.canary_weight,
     )
     return Decision(status, reason="the target is back at the promoted revision", ticked=True)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from flagger_controller.rollout import conditions, cookies
 from flagger_controller.rollout.case import Case
-from flagger_controller.rollout.decision import Decision, Need
+from flagger_controller.rollout.decision import Announcement, Decision, Event, Need
 from flagger_controller.rollout.rules import walk
 
 
@@ -17,5 +17,13 @@ def step(case: Case) -> Need | Decision:
     if isinstance(outcome, Need):
         return outcome
     status = cookies.renewed(case.canary, outcome.status, case.entropy)
-    status = conditions.ready(status, case.seen.problem, case.now)
-    return replace(outcome, status=status)
+    status = conditions.ready(status, case.seen.problem, case.seen.warning, case.now)
+    return replace(outcome, status=status, announcements=_warned(case) + outcome.announcements)
+
+
+def _warned(case: Case) -> tuple[Announcement, ...]:
+    """What is odd about the Canary, told once."""
+    warning = "" if case.seen.problem else case.seen.warning
+    if not warning or conditions.told(case.status) == warning:
+        return ()
+    return (Event(warning, warning=True),)

@@ -47,7 +47,7 @@ def blue_green(case: Case) -> Outcome:
         return None
     done = case.status.iterations
     if case.iterations > done:
-        mirror = case.analysis.mirror and case.mirrors
+        mirror = case.analysis.mirror and case.mirrors and case.route.canary == 0
         return _next_iteration(case, case.route.model_copy(update={"mirrored": mirror}))
     if done > case.iterations:
         return _promote(case)

@@ -93,9 +93,10 @@ def obliged(case: Case, obligation: Obligation, reason: str) -> CanaryStatus:
 def _target_route(case: Case, obligation: Obligation) -> dict[str, Any]:
     if obligation is Obligation.KEEP_CANARY:
         return {"route": split(100), "promotion_failed": True}
-    if obligation is Obligation.ROLLBACK and case.status.run.promotion_failed:
+    stranded = case.status.run.promotion_failed and not case.seen.primary.available
+    if obligation is Obligation.ROLLBACK and stranded:
         return {"route": case.route}
-    return {"route": Route()}
+    return {"route": Route(), "promotion_failed": False}
 
 
 def rolled_back(case: Case) -> CanaryStatus:
@@ -116,14 +117,23 @@ def rolled_back(case: Case) -> CanaryStatus:
 
 
 def refused(case: Case, reason: str) -> CanaryStatus:
-    """Failed without a run: the revision was rolled back while it waited for approval."""
+    """Failed without a run: the revision was rolled back while it waited for approval.
+
+    Traffic stays where it is, also when an earlier promotion had stranded it on the target.
+    """
     return enter(
         case,
         Phase.FAILED,
         failed_checks=0,
+        canary_weight=case.status.canary_weight,
         last_applied_spec=case.seen.revision.spec,
         tracked_configs=_configs(case),
-        run={**_END_OF_RUN, "reason": reason, "unannounced": True},
+        run={
+            **_END_OF_RUN,
+            "reason": reason,
+            "unannounced": True,
+            "promotion_failed": case.status.run.promotion_failed,
+        },
     )
 
 

@@ -9,6 +9,8 @@ from flagger_controller.api.status import CanaryStatus
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import KubeClient, Ref
 
+FINALIZER: Final = "finalizer.flagger.app"
+"""Keeps a Canary with `revertOnDeletion` until everything is reverted."""
 _OURS: Final = frozenset(field.alias or name for name, field in CanaryStatus.model_fields.items())
 
 
@@ -40,14 +42,14 @@ class Committer:
         patch = {"metadata": _precondition(stored), "status": changes}
         return await self._client.patch(ref_of(canary), patch, subresource="status")
 
-    async def hold(self, canary: Canary, stored: Object, finalizer: str) -> Object:
-        """Add our finalizer; a no-op when it is there."""
-        kept = [*canary.metadata.finalizers, finalizer]
+    async def hold(self, canary: Canary, stored: Object) -> Object:
+        """Add our finalizer."""
+        kept = [*canary.metadata.finalizers, FINALIZER]
         return await self._finalizers(canary, stored, kept)
 
-    async def release(self, canary: Canary, stored: Object, finalizer: str) -> Object:
+    async def release(self, canary: Canary, stored: Object) -> Object:
         """Remove our finalizer: the Canary may go."""
-        kept = [name for name in canary.metadata.finalizers if name != finalizer]
+        kept = [name for name in canary.metadata.finalizers if name != FINALIZER]
         return await self._finalizers(canary, stored, kept)
 
     async def _finalizers(self, canary: Canary, stored: Object, kept: list[str]) -> Object:

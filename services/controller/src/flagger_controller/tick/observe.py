@@ -5,13 +5,13 @@ What makes it impossible to serve a Canary is not an exception here but a `Probl
 owner, naming field and remedy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from flagger_controller.api import validation
 from flagger_controller.api.base import Object
-from flagger_controller.api.canary import Canary
+from flagger_controller.api.canary import INTERVAL_FLOOR, Canary
 from flagger_controller.api.status import Phase
 from flagger_controller.clock import Clock
 from flagger_controller.cluster import resources
@@ -50,13 +50,21 @@ class Settings:
     targets: TargetSettings
     routers: RouterSettings
     no_cross_namespace_refs: bool = False
+    interval_floor: float = INTERVAL_FLOOR
 
 
 class Observer:
     """Builds the `World` of a canary."""
 
-    def __init__(self, cache: Cache, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        settings: Settings,
+        clock: Clock,
+        has_template: Callable[[str, str], bool] = lambda namespace, name: True,
+    ) -> None:
         self._cache = cache
+        self._has_template = has_template
         self._settings = settings
         self._clock = clock
 
@@ -86,6 +94,18 @@ class Observer:
             scaler=scaler_for(canary),
             provider=provider,
         )
+
+    def warning(self, canary: Canary) -> str:
+        """What is odd about a Canary that can be served; the text of one event."""
+        provider = canary.spec.provider or self._settings.provider
+        found = validation.warnings(canary, provider, floor=self._settings.interval_floor)
+        for namespace, name in template_places(canary):
+            if not self._has_template(namespace, name):
+                found.append(
+                    f"spec.analysis.metrics: MetricTemplate {name}.{namespace} does not exist: "
+                    "create it, or correct templateRef"
+                )
+        return "; ".join(found)
 
     async def _objects(self, canary: Canary, parts: Parts) -> dict[Ref, Object]:
         """The objects whose names follow from the Canary alone."""
@@ -148,6 +168,12 @@ class Observer:
             for ref, body in configs.items()
         }
         return configs, copies
+
+
+def template_places(canary: Canary) -> list[tuple[str, str]]:
+    """Namespace and name of the MetricTemplates that a Canary refers to."""
+    references = [metric.template_ref for metric in canary.analysis.metrics]
+    return [(ref.namespace or canary.namespace, ref.name) for ref in references if ref]
 
 
 def named_refs(canary: Canary, parts: Parts) -> set[Ref]:

@@ -8,6 +8,7 @@ from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import KubeClient, Ref
 from flagger_controller.cluster.events import EventRecorder, Subject
 from flagger_controller.rollout import conditions
+from flagger_controller.tick.commit import FINALIZER
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,12 @@ class Rejecter:
             ApiError: the condition could not be written; try again.
         """
         metadata = body["metadata"]
+        ref = Ref(resources.CANARIES, metadata["name"], metadata["namespace"])
+        precondition = {"resourceVersion": metadata["resourceVersion"]}
+        if metadata.get("deletionTimestamp"):
+            kept = [name for name in metadata.get("finalizers") or [] if name != FINALIZER]
+            await self._client.patch(ref, {"metadata": {**precondition, "finalizers": kept}})
+            return
         text = f"invalid canary spec: {error}"
         others = [
             condition
@@ -47,8 +54,6 @@ class Rejecter:
             "lastUpdateTime": stamp,
             "lastTransitionTime": stamp,
         }
-        ref = Ref(resources.CANARIES, metadata["name"], metadata["namespace"])
-        precondition = {"resourceVersion": metadata["resourceVersion"]}
         patch = {"metadata": precondition, "status": {"conditions": [*others, condition]}}
         await self._client.patch(ref, patch, subresource="status")
         self._events.record(Subject.of(ref, body), text, warning=True)

@@ -10,11 +10,10 @@ import string
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
-from flagger_controller.clock import Clock
 from flagger_controller.cluster.client import ApiError
 from flagger_controller.errors import ConfigError, FlaggerError, Retriable
 from flagger_controller.rollout import step as engine
@@ -22,17 +21,14 @@ from flagger_controller.rollout.case import ACTIVE, ANALYSING, SETTLED, Case
 from flagger_controller.rollout.decision import Decision, Event, Need
 from flagger_controller.rollout.evidence import Evidence, Health, Revision, Seen
 from flagger_controller.targets.revision import is_upstream_hash
-from flagger_controller.tick.announce import Announcer
-from flagger_controller.tick.commit import Committer
-from flagger_controller.tick.converge import Converger
-from flagger_controller.tick.gather import Gatherer
-from flagger_controller.tick.observe import Observer, Problem, judged, mirrors
+from flagger_controller.tick.commit import FINALIZER
+from flagger_controller.tick.observe import Problem, judged, mirrors
 from flagger_controller.tick.plan import Plan
+from flagger_controller.tick.shell import Memory, Shell
 from flagger_controller.tick.world import World
 
 logger = logging.getLogger(__name__)
 
-FINALIZER: Final = "finalizer.flagger.app"
 RESYNC: Final = 600.0
 """Seconds between two looks at a canary that nothing happens to: repairs what a watch missed."""
 SOON: Final = 0.5
@@ -41,52 +37,6 @@ WALKS: Final = 6
 """Decisions in one tick; a terminal transition takes three."""
 QUESTIONS: Final = 200
 """Checks in one walk; a canary has one for each hook and metric."""
-
-
-class Store(Protocol):
-    """The newest known Canaries, fed by the watch and by our own writes."""
-
-    def get(self, key: str) -> tuple[Canary, Object] | None:
-        """A Canary and the object it was decoded from; None when it is gone or cannot be read."""
-        ...
-
-    def put(self, body: Object) -> tuple[Canary, Object]:
-        """Take over what the API server answered to a write."""
-        ...
-
-    def rival(self, canary: Canary) -> str:
-        """Name of an older Canary with the same target; empty when there is none."""
-        ...
-
-
-@dataclass
-class Memory:
-    """What a process remembers of a canary between ticks; nothing depends on it surviving."""
-
-    ticked: datetime | None = None
-    """The last tick that used up an interval."""
-    fresh: bool = True
-    """This process has not looked at the canary yet."""
-    announced: str = ""
-    """`tickedAt` of the terminal status whose announcements were sent."""
-    unsettled: bool = False
-    """The converge after the last commit failed: look again soon."""
-    told: str = ""
-    """The last error that was announced, to say it once."""
-
-
-@dataclass(frozen=True)
-class Shell:
-    """The steps, wired."""
-
-    store: Store
-    observer: Observer
-    converger: Converger
-    gatherer: Gatherer
-    committer: Committer
-    announcer: Announcer
-    clock: Clock
-    interval_floor: float
 
 
 @dataclass
@@ -130,7 +80,7 @@ class Tick:
     async def _hold(self, canary: Canary, stored: Object) -> tuple[Canary, Object]:
         if FINALIZER in canary.metadata.finalizers:
             return canary, stored
-        body = await self.shell.committer.hold(canary, stored, FINALIZER)
+        body = await self.shell.committer.hold(canary, stored)
         return self.shell.store.put(body)
 
     async def _walk(self, canary: Canary, stored: Object, *, due: bool) -> Decision:
@@ -145,7 +95,7 @@ class Tick:
             if decision.ticked:
                 self.memory.ticked = self.shell.clock()
             if decision.release:
-                released = await self.shell.committer.release(after, stored, FINALIZER)
+                released = await self.shell.committer.release(after, stored)
                 self.shell.store.put(released)
                 return decision
             if not (decision.again or after.status.run.unannounced):
@@ -206,7 +156,7 @@ class Tick:
         provider = canary.spec.provider if isinstance(world, Problem) else world.parts.provider
         return Case(
             canary=canary,
-            seen=_seen(canary, world, planned),
+            seen=self._seen(canary, world, planned),
             evidence=evidence,
             now=self.shell.clock(),
             due=due,
@@ -214,6 +164,26 @@ class Tick:
             announced=self.memory.announced == canary.status.run.ticked_at != "",
             mirrors=not isinstance(world, Problem) and mirrors(world),
             entropy="".join(random.choices(string.ascii_letters, k=20)),  # noqa: S311 (no secret)
+        )
+
+    def _seen(self, canary: Canary, world: World | Problem, planned: Plan) -> Seen:
+        if isinstance(world, Problem):
+            unknown = Health(ready=False, reason=world.text)
+            revision = Revision(canary.status.last_applied_spec, canary.status.tracked_configs)
+            return Seen(revision, unknown, unknown, settled=False, problem=world.text)
+        lagging = ""
+        if canary.status.phase in ACTIVE:
+            lagging = world.parts.router.settled(canary, world.live)
+        return Seen(
+            revision=world.revision,
+            target=world.target_health,
+            primary=world.primary_health,
+            promoted=world.promoted,
+            foreign_hash=is_upstream_hash(canary.status.last_applied_spec),
+            settled=planned.settled,
+            route=world.parts.router.read(canary, world.live),
+            warning=self.shell.observer.warning(canary),
+            lagging=lagging,
         )
 
     async def _carry_out(
@@ -279,26 +249,6 @@ class Tick:
         logger.debug(
             "decided: %s (%s)", decision.rule, decision.reason, extra={"canary": canary.key}
         )
-
-
-def _seen(canary: Canary, world: World | Problem, planned: Plan) -> Seen:
-    if isinstance(world, Problem):
-        unknown = Health(ready=False, reason=world.text)
-        revision = Revision(canary.status.last_applied_spec, canary.status.tracked_configs)
-        return Seen(revision, unknown, unknown, settled=False, problem=world.text)
-    lagging = ""
-    if canary.status.phase in ACTIVE:
-        lagging = world.parts.router.settled(canary, world.live)
-    return Seen(
-        revision=world.revision,
-        target=world.target_health,
-        primary=world.primary_health,
-        promoted=world.promoted,
-        foreign_hash=is_upstream_hash(canary.status.last_applied_spec),
-        settled=planned.settled,
-        route=world.parts.router.read(canary, world.live),
-        lagging=lagging,
-    )
 
 
 def _same_target(canary: Canary, rival: str) -> str:

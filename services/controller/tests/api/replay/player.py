@@ -201,6 +201,8 @@ class Player:
             metadata = dict(body["metadata"])
             text, kind = metadata.pop("eventMessage"), metadata.pop("eventType")
             metadata.pop("timestamp")
+            if text.startswith("spec."):
+                continue  # ours in addition: what is odd in a manifest
             if _is_stale(text) or (not kept and _is_not_ready(text)):
                 continue
             extra = f" {json.dumps(metadata, sort_keys=True)}" if metadata else ""

@@ -1,0 +1,60 @@
+"""What a tick works with: the store of Canaries, its memory, and its steps."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
+from flagger_controller.clock import Clock
+from flagger_controller.tick.announce import Announcer
+from flagger_controller.tick.commit import Committer
+from flagger_controller.tick.converge import Converger
+from flagger_controller.tick.gather import Gatherer
+from flagger_controller.tick.observe import Observer
+
+
+class Store(Protocol):
+    """The newest known Canaries, fed by the watch and by our own writes."""
+
+    def get(self, key: str) -> tuple[Canary, Object] | None:
+        """A Canary and the object it was decoded from; None when it is gone or cannot be read."""
+        ...
+
+    def put(self, body: Object) -> tuple[Canary, Object]:
+        """Take over what the API server answered to a write."""
+        ...
+
+    def rival(self, canary: Canary) -> str:
+        """Name of an older Canary with the same target; empty when there is none."""
+        ...
+
+
+@dataclass
+class Memory:
+    """What a process remembers of a canary between ticks; nothing depends on it surviving."""
+
+    ticked: datetime | None = None
+    """The last tick that used up an interval."""
+    fresh: bool = True
+    """This process has not looked at the canary yet."""
+    announced: str = ""
+    """`tickedAt` of the terminal status whose announcements were sent."""
+    unsettled: bool = False
+    """The converge after the last commit failed: look again soon."""
+    told: str = ""
+    """The last error that was announced, to say it once."""
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The steps, wired."""
+
+    store: Store
+    observer: Observer
+    converger: Converger
+    gatherer: Gatherer
+    committer: Committer
+    announcer: Announcer
+    clock: Clock
+    interval_floor: float
