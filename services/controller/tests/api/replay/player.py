@@ -115,6 +115,8 @@ class Player:
     def _wait(self, step: Object) -> None:
         if "ticks" in step:
             time.sleep(step["ticks"] * INTERVAL + 0.5)
+            if self.scenario["keep_not_ready"]:
+                self._await(lambda: "readyThreshold" in str(self.events()), "waiting for pods")
             return
         conditions = [self._condition(key, value) for key, value in step.items() if key != "do"]
         self._await(lambda: all(condition() for condition in conditions), json.dumps(step))
