@@ -60,8 +60,7 @@ class Tick:
         if found is None:
             return None
         canary, stored = found
-        if canary.spec.revert_on_deletion and canary.metadata.deletion_timestamp is None:
-            canary, stored = await self._hold(canary, stored)
+        canary, stored = await self._hold(canary, stored)
         due = self._due_at(canary) <= self.shell.clock()
         self.memory.unsettled = False
         try:
@@ -78,10 +77,16 @@ class Tick:
         return self._seconds_left(idle=due and not decision.ticked)
 
     async def _hold(self, canary: Canary, stored: Object) -> tuple[Canary, Object]:
-        if FINALIZER in canary.metadata.finalizers:
-            return canary, stored
-        body = await self.shell.committer.hold(canary, stored)
-        return self.shell.store.put(body)
+        """Our finalizer is on a Canary that is to be reverted, and on no other."""
+        held = FINALIZER in canary.metadata.finalizers
+        wanted = canary.spec.revert_on_deletion
+        committer = self.shell.committer
+        if held and not wanted:
+            logger.info("%s opting out, deleting finalizers", self.key, extra={"canary": self.key})
+            return self.shell.store.put(await committer.release(canary, stored))
+        if wanted and not held and canary.metadata.deletion_timestamp is None:
+            return self.shell.store.put(await committer.hold(canary, stored))
+        return canary, stored
 
     async def _walk(self, canary: Canary, stored: Object, *, due: bool) -> Decision:
         started = time.monotonic()

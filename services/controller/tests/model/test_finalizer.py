@@ -1,0 +1,68 @@
+"""`revertOnDeletion` and its finalizer, over changes of mind and deletions."""
+
+from typing import Any
+
+import pytest
+
+from .rig import CANARY, SERVICE, TARGET, Rig
+
+pytestmark = pytest.mark.looptime
+
+
+def finalizers(rig: Rig) -> list[str]:
+    body = rig.api.object(CANARY)
+    assert body is not None
+    found: list[str] = body["metadata"].get("finalizers") or []
+    return found
+
+
+def set_revert(rig: Rig, wanted: bool) -> None:
+    body: Any = rig.api.object(CANARY)
+    body["spec"]["revertOnDeletion"] = wanted
+    rig.api.put(CANARY, body)
+
+
+async def test_the_finalizer_follows_the_wish() -> None:
+    rig = await Rig().initialized()
+    assert finalizers(rig) == []
+    set_revert(rig, True)
+    await rig.pass_interval()
+    assert finalizers(rig) == ["finalizer.flagger.app"]
+    set_revert(rig, False)
+    await rig.pass_interval()
+    assert finalizers(rig) == []
+    await rig.stop()
+
+
+async def test_deletion_reverts_and_lets_go() -> None:
+    rig = await Rig().initialized(revertOnDeletion=True)
+    rig.api.remove(CANARY)
+    for _ in range(3):
+        await rig.pass_interval()
+    assert rig.api.object(CANARY) is None
+    assert rig.replicas(TARGET) == 1
+    assert rig.log.events == ["Terminating canary podinfo", "Terminated canary podinfo"]
+    assert rig.api.object(SERVICE) is None  # made by us, so it went with its owner
+    await rig.stop()
+
+
+async def test_opting_out_of_the_revert_lets_a_deleted_canary_go() -> None:
+    rig = await Rig().initialized(revertOnDeletion=True)
+    rig.broken.add("1")  # the target never gets ready, so the revert waits
+    rig.api.remove(CANARY)
+    await rig.pass_interval()
+    assert finalizers(rig) == ["finalizer.flagger.app"]
+    set_revert(rig, False)
+    await rig.pass_interval()
+    assert rig.api.object(CANARY) is None
+    await rig.stop()
+
+
+async def test_a_target_that_is_gone_does_not_hold_the_canary() -> None:
+    rig = await Rig().initialized(revertOnDeletion=True)
+    rig.api.remove(TARGET)
+    rig.api.remove(CANARY)
+    for _ in range(3):
+        await rig.pass_interval()
+    assert rig.api.object(CANARY) is None
+    await rig.stop()
