@@ -72,6 +72,10 @@ RUN python3 -m venv /build/pip && printf '%s\n' \
 # The build backend in the locked versions.
 RUN awk '/^[^ ]/ { wanted = $0 ~ /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } wanted' \
       locks/all.txt >backend.txt && ./install /build/pip --require-hashes -r backend.txt
+
+
+# Our own packages, apart from the others: a change of ours installs nothing else anew.
+FROM builder AS own
 COPY libs libs
 COPY services services
 RUN for package in libs/common services/*; do \
@@ -82,8 +86,9 @@ RUN for package in libs/common services/*; do \
 FROM builder AS controller-environment
 COPY locks/controller.txt locks/
 RUN python3 -m venv --without-pip /opt/venv \
-    && ./install /opt/venv --require-hashes -r locks/controller.txt \
-    && ./install /opt/venv --no-deps own/flagger_common-*.whl own/flagger_controller-*.whl
+    && ./install /opt/venv --require-hashes -r locks/controller.txt
+COPY --from=own /build/own own
+RUN ./install /opt/venv --no-deps own/flagger_common-*.whl own/flagger_controller-*.whl
 
 FROM base AS controller
 COPY --from=controller-environment /opt/venv /opt/venv
@@ -99,8 +104,9 @@ ENTRYPOINT ["flagger"]
 FROM builder AS gatekeeper-environment
 COPY locks/gatekeeper.txt locks/
 RUN python3 -m venv --without-pip /opt/venv \
-    && ./install /opt/venv --require-hashes -r locks/gatekeeper.txt \
-    && ./install /opt/venv --no-deps own/flagger_common-*.whl own/flagger_gatekeeper-*.whl
+    && ./install /opt/venv --require-hashes -r locks/gatekeeper.txt
+COPY --from=own /build/own own
+RUN ./install /opt/venv --no-deps own/flagger_common-*.whl own/flagger_gatekeeper-*.whl
 
 FROM base AS gatekeeper
 COPY --from=gatekeeper-environment /opt/venv /opt/venv
@@ -117,8 +123,9 @@ FROM builder AS helmtester-environment
 COPY locks/helmtester.txt locks/
 RUN test -x bin/helm || { echo "put a static helm binary into .build/bin" >&2; exit 1; }
 RUN python3 -m venv --without-pip /opt/venv \
-    && ./install /opt/venv --require-hashes -r locks/helmtester.txt \
-    && ./install /opt/venv --no-deps own/flagger_common-*.whl own/flagger_helmtester-*.whl
+    && ./install /opt/venv --require-hashes -r locks/helmtester.txt
+COPY --from=own /build/own own
+RUN ./install /opt/venv --no-deps own/flagger_common-*.whl own/flagger_helmtester-*.whl
 
 FROM base AS helmtester
 COPY --from=helmtester-environment /build/bin/helm /usr/local/bin/helm
@@ -133,8 +140,9 @@ ENTRYPOINT ["python3", "-m", "flagger_helmtester"]
 FROM builder AS loadtester-environment
 COPY locks/loadtester.txt locks/
 RUN python3 -m venv --without-pip /opt/venv \
-    && ./install /opt/venv --require-hashes -r locks/loadtester.txt \
-    && ./install /opt/venv --no-deps own/flagger_common-*.whl own/flagger_loadtester-*.whl
+    && ./install /opt/venv --require-hashes -r locks/loadtester.txt
+COPY --from=own /build/own own
+RUN ./install /opt/venv --no-deps own/flagger_common-*.whl own/flagger_loadtester-*.whl
 
 # Extend this image with your own programs in /usr/local/bin.
 FROM ${TOOLS_IMAGE} AS loadtester
