@@ -21,6 +21,7 @@ def not_due(case: Case) -> Decision | None:
 
 
 RULES: Final[tuple[Rule, ...]] = (
+    finishing.announce,
     lifecycle.terminating,
     lifecycle.suspended,
     lifecycle.blocked,
@@ -28,7 +29,6 @@ RULES: Final[tuple[Rule, ...]] = (
     lifecycle.adopt,
     lifecycle.restart,
     finishing.unfinished,
-    finishing.announce,
     lifecycle.unchanged,
     lifecycle.reverted_while_waiting,
     lifecycle.rollback_while_waiting,
