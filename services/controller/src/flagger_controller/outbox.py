@@ -37,6 +37,7 @@ class Outbox:
         self._waiting = 0
         self._empty = asyncio.Event()
         self._empty.set()
+        self._watched: dict[str, asyncio.Event] = {}
 
     def put(self, lane: str, job: Job) -> bool:
         """Add a job to the end of a lane; False: the outbox is full and the job is dropped."""
@@ -55,6 +56,11 @@ class Outbox:
         async with asyncio.TaskGroup() as group:
             for _ in range(self._workers):
                 group.create_task(self._work())
+
+    async def settled(self, lane: str) -> None:
+        """Wait until nothing of a lane is left."""
+        if lane in self._lanes:
+            await self._watched.setdefault(lane, asyncio.Event()).wait()
 
     async def drain(self, seconds: float) -> int:
         """Wait until everything is done, at most so long; the number of jobs left undone."""
@@ -82,5 +88,7 @@ class Outbox:
             self._ready.put_nowait(lane)
         else:
             del self._lanes[lane]
+            if watched := self._watched.pop(lane, None):
+                watched.set()
         if not self._waiting:
             self._empty.set()

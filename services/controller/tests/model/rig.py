@@ -89,6 +89,9 @@ class Log:
     def record(self, canary: Canary, text: str, *, warning: bool) -> None:
         self.events.append(text.replace(f".{NAMESPACE}", ""))
 
+    async def settled(self, canary: Canary) -> None:
+        await asyncio.sleep(0)
+
 
 @dataclass
 class Hooks:
@@ -127,6 +130,9 @@ class _NoHooks:
     def send(self, canary: Canary, event: Event, *, phase: Phase, checksum: str) -> None:
         pass
 
+    async def settled(self, canary: Canary) -> None:
+        await asyncio.sleep(0)
+
 
 class _Sinks:
     """Alerts and gauges of one process, written to the common log."""
@@ -136,6 +142,9 @@ class _Sinks:
 
     def send(self, canary: Canary, alert: Alert) -> None:
         self._log.alerts.append(alert.text)
+
+    async def settled(self, canary: Canary) -> None:
+        await asyncio.sleep(0)
 
     def outcome(self, canary: Canary, outcome: Outcome) -> None:
         self._log.outcomes.append(outcome)

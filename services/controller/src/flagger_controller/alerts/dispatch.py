@@ -115,6 +115,10 @@ class Dispatcher:
         if not self._outbox.put(canary.key, job):
             self._log(canary, f"alert dropped, too many are waiting: {alert.text}")
 
+    async def settled(self, canary: Canary) -> None:
+        """Return when no alert about this Canary is queued any more."""
+        await self._outbox.settled(canary.key)
+
     async def deliver(self, canary: Canary, alert: Alert) -> None:
         """Send an alert to everybody who wants it, in list order; failures are logged."""
         message = compose.message(canary, alert, self._settings.cluster)

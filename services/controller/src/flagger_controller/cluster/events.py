@@ -134,6 +134,12 @@ class EventRecorder:
             name = f"events of {subject.ref}"
             queue.task = asyncio.create_task(self._drain(queue, key), name=name)
 
+    async def settled(self, ref: Ref, uid: str) -> None:
+        """Wait until everything recorded about one object is written or given up."""
+        queue = self._queues.get((ref, uid))
+        if queue is not None and queue.task is not None:
+            await asyncio.wait({queue.task})
+
     async def flush(self) -> None:
         """Wait until everything recorded so far is written or given up."""
         while tasks := [queue.task for queue in self._queues.values() if queue.task]:

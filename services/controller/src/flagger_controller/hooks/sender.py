@@ -46,6 +46,10 @@ class EventSender:
                 text = "event hook %s is too slow, an event is lost: %s"
                 logger.error(text, hook.name, event.text, extra={"canary": canary.key})
 
+    async def settled(self, canary: Canary) -> None:
+        """Return when nothing about this Canary is queued any more."""
+        await self._outbox.settled(canary.key)
+
     async def _deliver(self, key: str, hook: Webhook, body: bytes) -> None:
         answer = await self._caller.call(hook, body)
         if not answer.ok:

@@ -36,6 +36,10 @@ class KubeEvents:
         subject = Subject(ref_of(canary), metadata.uid, metadata.resource_version)
         self._recorder.record(subject, text, warning=warning)
 
+    async def settled(self, canary: Canary) -> None:
+        """Return when nothing about this Canary is queued any more."""
+        await self._recorder.settled(ref_of(canary), canary.metadata.uid)
+
 
 class Gauges:
     """The series of one canary."""

@@ -1,8 +1,9 @@
 """Announce: Events, event webhooks, alerts and gauges; after the commit, never in its way."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.checksum import checksum
@@ -11,12 +12,19 @@ from flagger_controller.rollout.decision import Alert, Announcement, Event, Outc
 
 logger = logging.getLogger(__name__)
 
+DELIVERY: Final = 5.0
+"""Seconds that a finished run waits for its announcements to arrive before it records them."""
+
 
 class Events(Protocol):
     """Kubernetes Events."""
 
     def record(self, canary: Canary, text: str, *, warning: bool) -> None:
         """Queue an Event about a Canary."""
+        ...
+
+    async def settled(self, canary: Canary) -> None:
+        """Return when nothing about this Canary is queued any more."""
         ...
 
 
@@ -27,12 +35,20 @@ class EventHooks(Protocol):
         """Queue the calls for one event, in order."""
         ...
 
+    async def settled(self, canary: Canary) -> None:
+        """Return when nothing about this Canary is queued any more."""
+        ...
+
 
 class Alerts(Protocol):
     """Chat channels."""
 
     def send(self, canary: Canary, alert: Alert) -> None:
         """Queue an alert for every channel that wants it."""
+        ...
+
+    async def settled(self, canary: Canary) -> None:
+        """Return when nothing about this Canary is queued any more."""
         ...
 
 
@@ -90,6 +106,14 @@ class Announcer:
         status = after.status if phase is after.status.phase else before.status
         digest = checksum(status.tracked_configs, status.last_applied_spec)
         self._hooks.send(after, event, phase=phase, checksum=digest)
+
+    async def delivered(self, canary: Canary) -> None:
+        """Wait until what was announced has arrived, but not for ever: a chat may be down."""
+        outlets = (self._events, self._hooks, self._alerts)
+        waiting = [asyncio.ensure_future(outlet.settled(canary)) for outlet in outlets]
+        _, late = await asyncio.wait(waiting, timeout=DELIVERY)
+        for task in late:
+            task.cancel()
 
     def analysed(self, canary: Canary, seconds: float) -> None:
         """The analysis of one tick took so long."""

@@ -197,6 +197,7 @@ class Tick:
         """Commit, converge towards the new status, announce; or announce first."""
         if decision.announce_first:
             self.shell.announcer.announce(canary, canary, decision.announcements)
+            await self.shell.announcer.delivered(canary)
             self.memory.announced = canary.status.run.ticked_at
         after = canary
         if decision.status != canary.status:

@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-from .normal import Words, without_repeats
+from .normal import Words, patient, without_repeats
 
 Object = dict[str, Any]
 
@@ -100,7 +100,7 @@ def _true_counters(recorded: list[str]) -> list[str]:
 
 
 def events(name: str, recorded: list[str]) -> list[str]:
-    lines = without_repeats(_by_name(name, recorded))
+    lines = without_repeats(map(patient, _by_name(name, recorded)))
     # S32: after a rollback hooks are told of in the phase that was entered.
     failing = any("Canary failed!" in line or "Promotion of" in line for line in lines)
     return [

@@ -194,6 +194,11 @@ def shown(key: str, body: Object, *, users: bool) -> Object:
             return body
 
 
+def patient(text: str) -> str:
+    """A text without the stage that a rollout was in when somebody looked."""
+    return re.sub(r"waiting for rollout to finish: [^\"]*", "waiting for pods", text)
+
+
 def collapsed(lines: Iterable[str]) -> list[str]:
     """Without lines that repeat the one before."""
     result: list[str] = []

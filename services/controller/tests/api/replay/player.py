@@ -15,6 +15,7 @@ from .normal import (
     at,
     collapsed,
     difference,
+    patient,
     plain,
     shown,
     status_line,
@@ -116,7 +117,7 @@ class Player:
         if "ticks" in step:
             time.sleep(step["ticks"] * INTERVAL + 0.5)
             if self.scenario["keep_not_ready"]:
-                self._await(lambda: "readyThreshold" in str(self.events()), "waiting for pods")
+                self._await(lambda: "waiting for pods" in str(self.events()), "waiting for pods")
             return
         conditions = [self._condition(key, value) for key, value in step.items() if key != "do"]
         self._await(lambda: all(condition() for condition in conditions), json.dumps(step))
@@ -208,7 +209,7 @@ class Player:
             if _is_stale(text) or (not kept and _is_not_ready(text)):
                 continue
             extra = f" {json.dumps(metadata, sort_keys=True)}" if metadata else ""
-            lines.append(f"{body['phase']} {kind} {text}{extra}")
+            lines.append(f"{body['phase']} {kind} {patient(text)}{extra}")
         return without_repeats(lines)
 
     def kube_events(self) -> set[str]:
