@@ -1,0 +1,1 @@
+"""The demo: releases of a small application, promoted and rolled back before your eyes."""

@@ -1,0 +1,116 @@
+"""The images of the suite: built once per content, tagged with its digest, put on the nodes.
+
+The digest is in the tag, so that Helm starts new pods when and only when the content changed.
+"""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from tools.cluster import gobuild, progress
+from tools.cluster.images import catalog, engine, suite
+
+from e2e.suite import access, names
+
+CONTENT: Final[Mapping[str, tuple[str, ...]]] = {
+    "podinfo": ("examples/podinfo/podinfo",),
+    "controller": ("libs", "services/controller", "locks/controller.txt"),
+    "gatekeeper": ("libs", "services/gatekeeper", "locks/gatekeeper.txt"),
+    "helmtester": ("libs", "services/helmtester", "locks/helmtester.txt"),
+    "loadtester": ("libs", "services/loadtester", "locks/loadtester.txt"),
+}
+"""What an image is made of, besides the Dockerfile."""
+LEFT_OUT: Final = {"tests", "__pycache__"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """What pods run."""
+
+    repository: str
+    """What stands before the name of a service: `flagger-py/`."""
+    tags: Mapping[str, str]
+    """Tag of each service's image."""
+    traefik: str
+    prometheus: str
+
+    def of(self, service: str) -> str:
+        """Return the complete name of a service's image."""
+        return f"{self.repository}{service}:{self.tags[service]}"
+
+
+def ensure() -> Images:
+    """Return the images, after making those that are missing and loading them onto the nodes.
+
+    With CLUSTER=current nothing is built: images come from where E2E_IMAGES says (such as
+    `registry.example/team/flagger-`), in the version E2E_TAG; E2E_TRAEFIK and E2E_PROMETHEUS name
+    the other two.
+    """
+    if access.provider() == "current":
+        version = os.environ.get("E2E_TAG") or suite.version()
+        return Images(
+            repository=os.environ.get("E2E_IMAGES") or suite.PREFIX,
+            tags=dict.fromkeys(CONTENT, version),
+            traefik=os.environ.get("E2E_TRAEFIK") or "traefik:v3",
+            prometheus=os.environ.get("E2E_PROMETHEUS") or "prom/prometheus",
+        )
+    images = Images(
+        repository=suite.PREFIX,
+        tags=_built(),
+        traefik=catalog.TRAEFIK_IMAGE,
+        prometheus=catalog.PROMETHEUS_IMAGE,
+    )
+    # The example manifests name podinfo by its version.
+    own = [suite.tag("podinfo"), *(images.of(target) for target in suite.TARGETS)]
+    access.load([images.traefik, images.prometheus, *own])
+    return images
+
+
+def _built() -> dict[str, str]:
+    """Return the tag of each target's image, after building those whose content is new."""
+    tags = {target: f"{suite.version()}-{digest(target)}" for target in suite.TARGETS}
+    wanted = {target: f"{suite.PREFIX}{target}:{tag}" for target, tag in tags.items()}
+    there = engine.identities(list(wanted.values()))
+    missing = [target for target in suite.TARGETS if wanted[target] not in there]
+    if missing:
+        suite.build(missing)
+    for target in missing:
+        engine.docker("tag", suite.tag(target), wanted[target])
+        _forget(target, tags[target])
+    engine.docker("tag", wanted["podinfo"], suite.tag("podinfo"))
+    return tags
+
+
+def _forget(target: str, kept: str) -> None:
+    """Remove the tags of older contents from the engine, so that its disk does not fill up."""
+    name = suite.PREFIX + target
+    listed: str = engine.docker("image", "ls", "--format", "{{.Tag}}", name)
+    for tag in listed.split():
+        if tag.startswith(f"{suite.version()}-") and tag != kept:
+            engine.docker("image", "rm", f"{name}:{tag}")
+            progress.say(f"removed the older image {name}:{tag}")
+
+
+def digest(target: str) -> str:
+    """Return ten hexadecimal digits that change when the image of a target would."""
+    whole = hashlib.sha256()
+    for path in _files(target):
+        whole.update(str(path.relative_to(names.ROOT)).encode() + b"\0")
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    # Programs have their version in the path.
+    whole.update(str(gobuild.binary("helm")).encode())
+    return whole.hexdigest()[:10]
+
+
+def _files(target: str) -> Iterator[pathlib.Path]:
+    for name in ("Dockerfile", ".dockerignore", *CONTENT[target]):
+        path = names.ROOT / name
+        if path.is_file():
+            yield path
+            continue
+        for file in sorted(path.rglob("*")):
+            if file.is_file() and not LEFT_OUT.intersection(file.relative_to(path).parts):
+                yield file

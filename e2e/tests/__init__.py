@@ -1,0 +1,1 @@
+"""End-to-end tests: real pods, a real data plane, real load, counted at a real client."""
