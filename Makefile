@@ -60,9 +60,12 @@ unit: .venv/ready ## the tests that take seconds: unit, contract, model
 crds: .venv/ready ## generate the CRDs from the typed models
 	$(PY) tools/crds.py
 
+docs: .venv/ready ## generate the documentation that comes from the code
+	$(PY) tools/docs.py
+
 lock: .venv/ready ## resolve the workspace again (make lock ARGS=--upgrade)
 	$(PY) tools/lock.py $(ARGS)
 
 ci: test ## what CI runs
 
-.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit crds lock ci
+.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit crds docs lock ci

@@ -36,7 +36,7 @@ def _find_helm() -> str:
         check=False,
     )
     if done.returncode:
-        pytest.skip("no helm: set HELM, or build it with `make cluster-tools`")
+        pytest.skip("no helm: set HELM, or run `make cluster` once, which builds it")
     return done.stdout.split()[-1]
 
 

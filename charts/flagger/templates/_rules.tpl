@@ -33,11 +33,7 @@ collection cannot reach, or that has to vanish during a rollout.
   resources: [events]
   verbs: [create, patch]
 {{ include "flagger.managed" (list "" "configmaps" "secrets" "services") }}
-# No traffic for a backend without ready endpoints.
-- apiGroups: [discovery.k8s.io]
-  resources: [endpointslices]
-  verbs: [get, list, watch]
-{{ include "flagger.managed" (list "apps" "deployments" "daemonsets" "statefulsets") }}
+{{ include "flagger.managed" (list "apps" "deployments" "daemonsets") }}
 {{ include "flagger.managed" (list "autoscaling" "horizontalpodautoscalers") }}
 {{- end -}}
 

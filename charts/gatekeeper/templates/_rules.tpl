@@ -2,5 +2,5 @@
 {{- define "gatekeeper.rules" -}}
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, list, watch, create, update, patch, delete]
+  verbs: [get, create, update]
 {{- end -}}

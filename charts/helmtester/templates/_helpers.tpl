@@ -14,7 +14,7 @@ It cannot install, upgrade or remove a release: that would need to create or del
 {{- define "helmtester.rules" -}}
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, update]
+  verbs: [get, list, watch, update]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, delete]

@@ -12,9 +12,7 @@ ALERT_PROVIDERS: Final = Resource("flagger.app", "v1beta1", "alertproviders", "A
 # Targets and what belongs to them
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
 DAEMON_SETS: Final = Resource("apps", "v1", "daemonsets", "DaemonSet")
-STATEFUL_SETS: Final = Resource("apps", "v1", "statefulsets", "StatefulSet")
 SERVICES: Final = Resource("", "v1", "services", "Service")
-ENDPOINT_SLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 AUTOSCALERS: Final = Resource(
@@ -82,7 +80,6 @@ WITHOUT_STATUS: Final = frozenset(
         SECRETS,
         EVENTS,
         LEASES,
-        ENDPOINT_SLICES,
         TRAEFIK_SERVICES,
     }
 )

@@ -4,12 +4,13 @@ import base64
 from collections.abc import Mapping
 
 from flagger_controller.api.alertprovider import AlertProvider
-from flagger_controller.api.canary import Canary
+from flagger_controller.api.canary import Canary, Webhook
 from flagger_controller.api.metrictemplate import MetricTemplate
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import KubeClient, Ref
 from flagger_controller.cluster.events import EventRecorder, Subject
 from flagger_controller.errors import NotFound
+from flagger_controller.hooks.client import HookClient
 from flagger_controller.metrics.evaluate import Evaluator
 from flagger_controller.metrics.recorder import Recorder
 from flagger_controller.operator.store import TemplateStore
@@ -63,6 +64,20 @@ class Gauges:
     def analysed(self, canary: Canary, seconds: float) -> None:
         """Observe how long an analysis took."""
         self._recorder.observe_duration(canary, seconds)
+
+
+class CountedHooks:
+    """Webhooks, with every call counted."""
+
+    def __init__(self, client: HookClient, recorder: Recorder) -> None:
+        self._client = client
+        self._recorder = recorder
+
+    async def call(self, hook: Webhook, payload: bytes) -> Answer:
+        """Post the payload; an error is an answer too."""
+        answer = await self._client.call(hook, payload)
+        self._recorder.count_hook(hook.kind.value, ok=answer.ok)
+        return answer
 
 
 class Judge:

@@ -17,7 +17,7 @@ from flagger_controller.hooks.sender import EventSender
 from flagger_controller.metrics import templates
 from flagger_controller.metrics.evaluate import Evaluator
 from flagger_controller.metrics.recorder import Recorder
-from flagger_controller.operator.outlets import Gauges, Judge, KubeEvents, Lookup
+from flagger_controller.operator.outlets import CountedHooks, Gauges, Judge, KubeEvents, Lookup
 from flagger_controller.operator.settings import Settings
 from flagger_controller.operator.store import CanaryStore, TemplateStore
 from flagger_controller.outbox import Outbox
@@ -100,7 +100,7 @@ def build(
     """The engine; nothing runs yet. Without `own_references` routes live in another cluster."""
     canaries, stored = CanaryStore(), TemplateStore()
     lookup = Lookup(client, stored)
-    hooks = HookClient(http)
+    hooks = CountedHooks(HookClient(http), recorder)
     events = EventRecorder(client, now=clock.utc)
     calls, alerts = Outbox(), Outbox()
     evaluator = _evaluator(settings, http, lookup)

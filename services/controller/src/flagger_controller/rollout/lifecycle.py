@@ -64,15 +64,16 @@ def suspended(case: Case) -> Outcome:
 
 
 def blocked(case: Case) -> Outcome:
-    """A canary that cannot be served tells why, once, in an event and a condition."""
+    """A canary that cannot be served tells why, in a condition and an event; see `step`.
+
+    A run that is held back says so at every tick.
+    """
     problem = case.seen.problem
     if not problem:
         return None
-    told = conditions.told(case.status) == problem
-    events = (
-        () if told and not (case.due and case.phase in ACTIVE) else (Event(problem, warning=True),)
-    )
-    return idle(case, problem, *events, ticked=True)
+    again = case.due and case.phase in ACTIVE and conditions.told(case.status) == problem
+    events = (Event(problem, warning=True),) if again else ()
+    return idle(case, problem, *events, ticked=case.due)
 
 
 def bootstrap(case: Case) -> Outcome:

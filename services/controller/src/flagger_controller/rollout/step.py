@@ -22,8 +22,8 @@ def step(case: Case) -> Need | Decision:
 
 
 def _warned(case: Case) -> tuple[Announcement, ...]:
-    """What is odd about the Canary, told once."""
-    warning = "" if case.seen.problem else case.seen.warning
-    if not warning or conditions.told(case.status) == warning:
+    """What is wrong with the Canary or odd about it, told once, whatever else is decided."""
+    text = case.seen.problem or case.seen.warning
+    if not text or conditions.told(case.status) == text:
         return ()
-    return (Event(warning, warning=True),)
+    return (Event(text, warning=True),)

@@ -1,7 +1,6 @@
 """Which canary is due when: a heap of due times. Pure, no clock of its own."""
 
 import heapq
-from collections.abc import Callable
 
 
 class Due:
@@ -30,24 +29,13 @@ class Due:
         self._drop_outdated()
         return self._heap[0][0] if self._heap else None
 
-    def take(
-        self, now: float, most: int, *, unless: Callable[[str], bool] = lambda key: False
-    ) -> list[str]:
-        """Remove and return up to `most` keys that are due, earliest first.
-
-        Keys for which `unless` says so stay due.
-        """
+    def take(self, now: float, most: int) -> list[str]:
+        """Remove and return up to `most` keys that are due, earliest first."""
         taken: list[str] = []
-        kept: list[tuple[float, str]] = []
         while len(taken) < most and (at := self.next()) is not None and at <= now:
-            entry = heapq.heappop(self._heap)
-            if unless(entry[1]):
-                kept.append(entry)
-                continue
-            del self._times[entry[1]]
-            taken.append(entry[1])
-        for entry in kept:
-            heapq.heappush(self._heap, entry)
+            key = heapq.heappop(self._heap)[1]
+            del self._times[key]
+            taken.append(key)
         return taken
 
     def _drop_outdated(self) -> None:

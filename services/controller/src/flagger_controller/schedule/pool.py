@@ -20,6 +20,8 @@ RETRY_MOST: Final = 30.0
 """Seconds before a failed tick is tried again: the first pause, doubled up to the longest."""
 CONFLICT_PAUSE: Final = 0.1
 """Seconds until the watch has shown what somebody else wrote."""
+SLACK: Final = 0.001
+"""Seconds by which a timer may fire too early: event loops round."""
 
 Work = Callable[[str], Awaitable[float | None]]
 """One tick of a key: seconds until the next, None to forget the key."""
@@ -36,22 +38,28 @@ class Pool:
         self._jitter = jitter
         self._due = Due()
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._again: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._changed = asyncio.Event()
 
     @property
     def waiting(self) -> int:
         """Keys that have a due time."""
-        return len(self._due)
+        return len(self._due) + len(self._again)
 
     def wake(self, key: str, delay: float = 0.0) -> None:
         """Tick a key in so many seconds, or earlier when it is due earlier."""
-        self._due.add(key, self._now() + delay)
+        at = self._now() + delay
+        if key in self._running:
+            self._again[key] = min(at, self._again.get(key, at))
+        else:
+            self._due.add(key, at)
         self._changed.set()
 
     def forget(self, key: str) -> None:
         """Stop ticking a key; a tick under way is finished."""
         self._due.discard(key)
+        self._again.pop(key, None)
         self._failures.pop(key, None)
 
     async def run(self) -> None:
@@ -66,17 +74,14 @@ class Pool:
 
     def _start_due(self) -> None:
         free = self._at_once - len(self._running)
-        for key in self._due.take(self._now(), free, unless=self._blocked):
+        for key in self._due.take(self._now() + SLACK, free):
             self._running[key] = asyncio.create_task(self._tick(key), name=f"tick {key}")
-
-    def _blocked(self, key: str) -> bool:
-        return key in self._running
 
     async def _wait(self) -> None:
         at = self._due.next()
-        busy = at is not None and at <= self._now()
+        full = len(self._running) >= self._at_once
         try:
-            async with asyncio.timeout_at(None if busy else at):
+            async with asyncio.timeout_at(None if full else at):
                 await self._changed.wait()
         except TimeoutError:
             return
@@ -96,6 +101,8 @@ class Pool:
             self.wake(key, self._pause(key))
         finally:
             del self._running[key]
+            if (at := self._again.pop(key, None)) is not None:
+                self._due.add(key, at)
             self._changed.set()
 
     def _schedule(self, key: str, seconds: float | None) -> None:

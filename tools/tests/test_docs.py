@@ -1,0 +1,167 @@
+"""The documentation says what the code does: generated pages, links, commands, names, examples."""
+
+import pathlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+import yaml
+
+from flagger_controller.api import validation
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.status import Run
+from flagger_controller.metrics.recorder import Recorder
+from flagger_controller.operator import cli
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "services/controller/README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+)
+OWN = [page for page in PAGES if page.name != "compatibility.md"]
+"""Names of tests in that page are its author's business."""
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def name(page: pathlib.Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page: pathlib.Path, language: str) -> list[str]:
+    return [text for kind, text in FENCE.findall(page.read_text()) if kind == language]
+
+
+def anchors(page: pathlib.Path) -> set[str]:
+    """What GitHub makes of the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
+
+
+def links(page: pathlib.Path) -> Iterator[tuple[str, str]]:
+    for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text())):
+        if "://" not in target:
+            place, _, anchor = target.partition("#")
+            yield place, anchor
+
+
+def test_generated_pages_are_current() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools/docs.py"), "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: pathlib.Path) -> None:
+    for place, anchor in links(page):
+        target = (page.parent / place).resolve() if place else page
+        assert target.exists(), place
+        if anchor:
+            assert anchor in anchors(target), f"{place}#{anchor}"
+
+
+@pytest.mark.parametrize("page", OWN, ids=name)
+def test_what_is_named_exists(page: pathlib.Path) -> None:
+    """Targets of make, folders and files of this repository, modules of tests."""
+    text = page.read_text()
+    made = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for line in re.findall(r"(?:`|^)make ((?: ?[a-z0-9-]+)+)", text, re.MULTILINE):
+        assert set(line.split()) <= made, line
+    for path in re.findall(r"(?<![\w./<])((?:docs|tools|charts|e2e|examples|libs)/[\w./-]+)", text):
+        assert (ROOT / path.rstrip(".")).exists(), path
+    known = {path.name for path in ROOT.rglob("test_*.py") if ".venv" not in path.parts}
+    assert set(re.findall(r"\btest_\w+\.py\b", text)) <= known
+
+
+@pytest.mark.parametrize("page", OWN, ids=name)
+def test_example_canaries_are_good_ones(page: pathlib.Path) -> None:
+    for text in blocks(page, "yaml"):
+        for body in yaml.safe_load_all(text):
+            if isinstance(body, dict) and body.get("kind") == "Canary":
+                canary = Canary.from_api(body)
+                provider = canary.spec.provider
+                assert validation.problems(canary, provider) == []
+                assert validation.warnings(canary, provider) == []
+
+
+def test_every_flag_is_in_the_table() -> None:
+    options = [each for each in cli.command(lambda _: 0).params if isinstance(each, click.Option)]
+    flags = {each.opts[0] for each in options if not each.hidden} - {"-h"}
+    table = (ROOT / "docs/operations.md").read_text()
+    rows = re.findall(r"^\| `(-[\w-]+)` \| (?:`(\w+)`)?", table, re.MULTILINE)
+    assert {flag for flag, _ in rows} == flags
+    assert {variable for _, variable in rows if variable} == {*cli._ENVIRONMENT, "KUBECONFIG"}
+
+
+def test_series_in_the_table_exist() -> None:
+    exported = Recorder("0", "istio").render().decode()
+    text = (ROOT / "docs/operations.md").read_text()
+    rows = re.findall(r"^\| `(flagger_\w+)`", text, re.MULTILINE)
+    assert len(rows) >= 8
+    for series in rows:
+        assert f"# HELP {series} " in exported
+
+
+def test_every_field_of_a_run_is_explained() -> None:
+    text = (ROOT / "docs/architecture.md").read_text().partition("## `status.run`")[2]
+    text, _, _ = text.partition("\n## ")
+    fields = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert fields == [field.alias or key for key, field in Run.model_fields.items()]
+
+
+def locked() -> dict[str, str]:
+    text = (ROOT / "locks/all.txt").read_text()
+    return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE))
+
+
+def test_versions_of_dependencies_are_those_of_the_lock() -> None:
+    text = (ROOT / "docs/dependencies.md").read_text().partition("## The test cluster")[0]
+    rows = re.findall(r"^\| ([\w., -]+?) \| ([\d., post]+?) \|", text, re.MULTILINE)
+    found = {
+        package.strip().lower(): version.strip()
+        for packages, versions in rows
+        for package, version in zip(packages.split(","), versions.split(","), strict=False)
+        if "." in version
+    }
+    assert len(found) > 40
+    assert found.items() <= locked().items()
+
+
+def test_every_dependency_is_explained() -> None:
+    text = (ROOT / "docs/dependencies.md").read_text().lower()
+    projects = [ROOT / "pyproject.toml", *ROOT.glob("services/*/pyproject.toml")]
+    projects += [ROOT / "libs/common/pyproject.toml"]
+    for project in projects:
+        for package in re.findall(
+            r'^  "([\w-]+)(?:[>=\[].*)?",$', project.read_text(), re.MULTILINE
+        ):
+            assert package.startswith("flagger-") or package.lower() in text, package
+
+
+def test_commands_of_helm_render() -> None:
+    """Each `helm upgrade` of the documentation, with its values checked against the schema."""
+    from tools.cluster import gobuild, settings
+
+    try:
+        helm = gobuild.binary("helm")
+    except settings.ClusterError as error:
+        pytest.skip(f"no helm: {error}")
+    lines = [
+        line
+        for page in OWN
+        for text in blocks(page, "sh")
+        for line in text.replace("\\\n", " ").splitlines()
+        if line.startswith("helm upgrade")
+    ]
+    assert len(lines) >= 8
+    for line in lines:
+        command = re.sub(r"--create-namespace|--reuse-values|upgrade (-i )?", "", line)
+        command = command.replace("helm ", f"{helm} template ", 1)
+        done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        assert list(yaml.safe_load_all(done.stdout)), line
