@@ -5,8 +5,10 @@ Time is virtual (looptime). A process is everything that dies with a crash: cach
 """
 
 import asyncio
+import copy
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,10 +17,12 @@ from flagger_controller.api.status import CanaryStatus, Phase
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.cache import Cache
 from flagger_controller.cluster.client import Object, Ref
-from flagger_controller.cluster.fake import FakeApi, Killed
+from flagger_controller.cluster.fake import FakeApi, Killed, Write
+from flagger_controller.cluster.memory import Happening
+from flagger_controller.cluster.watch import WatchSettings
 from flagger_controller.cluster.writer import Writer
 from flagger_controller.errors import FlaggerError
-from flagger_controller.operator.store import CanaryStore
+from flagger_controller.operator.store import CanaryStore, key_of
 from flagger_controller.rollout.decision import Alert, Event, Outcome
 from flagger_controller.rollout.evidence import Answer, Measured, MetricCheck, Unmeasured
 from flagger_controller.routing.base import RouterSettings
@@ -35,6 +39,10 @@ NAMESPACE = "default"
 NAME = "podinfo"
 KEY = f"{NAME}.{NAMESPACE}"
 INTERVAL = 10.0
+PAUSE = INTERVAL + 0.125
+"""From tick to tick. Virtual time moves in whole microseconds, so every delay here must be exact
+in binary and in microseconds: a timer in between fires, finds that it is early, and spins."""
+EXACT = WatchSettings(jitter=lambda: 0.5)
 CANARY = Ref(resources.CANARIES, NAME, NAMESPACE)
 TARGET = Ref(resources.DEPLOYMENTS, NAME, NAMESPACE)
 PRIMARY = Ref(resources.DEPLOYMENTS, f"{NAME}-primary", NAMESPACE)
@@ -82,12 +90,16 @@ class Log:
     """Everything that was announced, over all processes."""
 
     events: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     hooks: list[str] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
     def record(self, canary: Canary, text: str, *, warning: bool) -> None:
-        self.events.append(text.replace(f".{NAMESPACE}", ""))
+        text = text.replace(f".{NAMESPACE}", "")
+        self.events.append(text)
+        if warning:
+            self.warnings.append(text)
 
     async def settled(self, canary: Canary) -> None:
         await asyncio.sleep(0)
@@ -161,8 +173,26 @@ class Process:
     """What dies with a crash."""
 
     cache: Cache
-    tick: Tick
+    shell: Shell
+    ticks: dict[str, Tick]
     store: CanaryStore
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A rig between two ticks, to go on from there more than once.
+
+    What is in the API server is never changed in place, so shallow copies will do.
+    """
+
+    at: datetime
+    objects: dict[Ref, Object]
+    history: list[Happening]
+    version: int
+    writes: list[Write]
+    memory: Memory | None
+    rest: dict[str, Any]
+    """Everything else that the rig remembers."""
 
 
 class Rig:
@@ -175,14 +205,81 @@ class Rig:
         self.judge = Judge()
         self.broken = set(broken)
         """Image tags whose pods never get ready; `primary-` in front: only in the primary."""
+        self.templates: set[str] = set()
+        """MetricTemplates that exist."""
         self.statuses: list[CanaryStatus] = []
         self.deaths = 0
+        self.unready_since: dict[Ref, str] = {}
         self._process: Process | None = None
-        self._unready_since: dict[Ref, str] = {}
+        self._memory: Memory | None = None
+        self._start = START
 
-    @staticmethod
-    def now() -> datetime:
-        return START + timedelta(seconds=asyncio.get_running_loop().time())
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=asyncio.get_running_loop().time())
+
+    # Going back in time
+
+    def snapshot(self) -> Snapshot:
+        """The rig as it is between two ticks."""
+        memory = self.api.memory
+        kept = (
+            "log",
+            "hooks",
+            "judge",
+            "broken",
+            "templates",
+            "statuses",
+            "deaths",
+            "unready_since",
+        )
+        process = self._process
+        return Snapshot(
+            self.now(),
+            dict(memory.objects),
+            list(memory.history),
+            memory.version,
+            list(self.api.writes),
+            replace(process.ticks[KEY].memory) if process else None,
+            {name: _copied(getattr(self, name)) for name in kept},
+        )
+
+    def situation(self) -> str:
+        """Everything that decides how the release goes on; equal for rigs that go on alike.
+
+        Times count as distances from now, versions only as up to date or not.
+        """
+        memory = self._process.ticks[KEY].memory if self._process else Memory()
+        run = self.status.run
+        told = {
+            "objects": {str(ref): _timeless(body) for ref, body in self.api.memory.objects.items()},
+            "ticked": self._ago(run.ticked_at),
+            "memory": self._ago(memory.ticked.isoformat() if memory.ticked else run.ticked_at),
+            "announced": memory.announced == run.ticked_at,
+            "doubts": [memory.unsettled, memory.told],
+            "unready": {str(ref): self._ago(since) for ref, since in self.unready_since.items()},
+            "alerts": sorted(set(self.log.alerts)),
+            "outcomes": sorted({str(outcome) for outcome in self.log.outcomes}),
+        }
+        return json.dumps(told, sort_keys=True)
+
+    def _ago(self, stamp: str) -> float | None:
+        return (
+            round((self.now() - datetime.fromisoformat(stamp)).total_seconds()) if stamp else None
+        )
+
+    @classmethod
+    def restored(cls, snapshot: Snapshot) -> "Rig":
+        """A rig that goes on from a snapshot; its process has a new watch cache."""
+        rig = cls()
+        rig._start = snapshot.at - timedelta(seconds=asyncio.get_running_loop().time())
+        memory = rig.api.memory
+        memory.objects, memory.history = dict(snapshot.objects), list(snapshot.history)
+        memory.version = snapshot.version
+        rig.api.writes = list(snapshot.writes)
+        rig._memory = replace(snapshot.memory) if snapshot.memory else None
+        for name, value in snapshot.rest.items():
+            setattr(rig, name, _copied(value))
+        return rig
 
     # The world
 
@@ -236,9 +333,9 @@ class Rig:
         kept = before.get("template") if dead and old else tag
         available = ready or (1 if kept != tag and replicas else 0)
         stamp = self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        since = self._unready_since.setdefault(ref, stamp) if dead and replicas else ""
+        since = self.unready_since.setdefault(ref, stamp) if dead and replicas else ""
         if not since:
-            self._unready_since.pop(ref, None)
+            self.unready_since.pop(ref, None)
         return {
             "observedGeneration": body["metadata"]["generation"],
             "replicas": replicas + (1 if kept != tag and replicas else 0),
@@ -265,13 +362,13 @@ class Rig:
 
     async def start(self) -> Process:
         """The next process."""
-        cache = Cache(self.api)
+        cache = Cache(self.api, settings=EXACT)
         store = CanaryStore()
         settings = Settings("traefik", TargetSettings(), RouterSettings())
         sinks = _Sinks(self.log)
         shell = Shell(
             store=store,
-            observer=Observer(cache, settings, self.now),
+            observer=Observer(cache, settings, self.now, self._has_template),
             converger=Converger(Writer(self.api, cache), self.now),
             gatherer=Gatherer(self.hooks, self.judge),
             committer=Committer(self.api),
@@ -279,7 +376,11 @@ class Rig:
             clock=self.now,
             interval_floor=INTERVAL,
         )
-        return Process(cache, Tick(KEY, shell, Memory()), store)
+        memory, self._memory = self._memory or Memory(), None
+        return Process(cache, shell, {KEY: Tick(KEY, shell, memory)}, store)
+
+    def _has_template(self, namespace: str, name: str) -> bool:
+        return namespace == NAMESPACE and name in self.templates
 
     async def stop(self) -> None:
         """The process ends; nothing of it survives."""
@@ -292,26 +393,35 @@ class Rig:
         self.pods()
         if self._process is None:
             self._process = await self.start()
-        await asyncio.sleep(0.05)  # virtual: the watch delivers
-        body = self.api.object(CANARY)
-        if body is not None:
-            self._process.store.put(body)
-        else:
-            self._process.store.remove(KEY)
+        await asyncio.sleep(0.0625)  # virtual: the watch delivers
+        store = self._process.store
+        bodies = self.api.memory.items(resources.CANARIES, NAMESPACE)
+        for gone in store.keys() - {key_of(body) for body in bodies}:
+            store.remove(gone)
+        for body in bodies:
+            store.put(body)
+        for key in sorted({KEY, *store.keys()}):
+            await self._tick(key)
+        self.pods()
+        if self.api.object(CANARY) is not None:
+            self.statuses.append(self.status)
+
+    async def _tick(self, key: str) -> None:
+        if self._process is None:  # killed by a canary before this one
+            return
+        shell = self._process.shell
+        tick = self._process.ticks.setdefault(key, Tick(key, shell, Memory()))
         try:
-            await self._process.tick.run()
+            await tick.run()
         except FlaggerError as error:
             self.log.events.append(f"error: {error}")
         except Killed:
             self.deaths += 1
             await self.stop()
-        self.pods()
-        if self.api.object(CANARY) is not None:
-            self.statuses.append(self.status)
 
     async def pass_interval(self) -> None:
         """Let the interval go by, then tick."""
-        await asyncio.sleep(INTERVAL + 0.1)
+        await asyncio.sleep(PAUSE)
         await self.step()
 
     async def until(self, *phases: Phase, ticks: int = 40) -> None:
@@ -320,7 +430,7 @@ class Rig:
             await self.step()
             if self.status.phase in phases and not self.status.run.unannounced:
                 return
-            await asyncio.sleep(INTERVAL + 0.1)
+            await asyncio.sleep(PAUSE)
         raise AssertionError(f"still {self.status.phase} after {ticks} ticks: {self.log.events}")
 
     async def initialized(self, **spec: Any) -> "Rig":
@@ -329,7 +439,40 @@ class Rig:
         self.api.put(CANARY, canary(**spec))
         await self.until(Phase.INITIALIZED)
         self.log.events.clear()
+        self.log.warnings.clear()
         self.log.alerts.clear()
         self.hooks.calls.clear()
-        self.statuses.clear()
+        del self.statuses[:-1]
         return self
+
+
+_OF_THE_MOMENT = frozenset(
+    {
+        *("resourceVersion", "uid", "creationTimestamp", "generation", "tickedAt"),
+        *("lastTransitionTime", "lastUpdateTime"),
+    }
+)
+
+
+def _timeless(body: Object) -> Object:
+    """An object without what differs from run to run."""
+    plain = _without_moments(body)
+    observed = body.get("status", {}).get("observedGeneration")
+    if observed is not None:
+        plain["status"]["observedGeneration"] = observed == body["metadata"]["generation"]
+    return dict(plain)
+
+
+def _without_moments(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_moments(v) for k, v in value.items() if k not in _OF_THE_MOMENT}
+    return [_without_moments(each) for each in value] if isinstance(value, list) else value
+
+
+def _copied(value: Any) -> Any:
+    """A copy that shares what is never changed in place."""
+    if isinstance(value, list | dict | set):
+        return copy.copy(value)
+    if isinstance(value, Log | Hooks | Judge):
+        return replace(value, **{k: copy.copy(v) for k, v in vars(value).items()})
+    return value

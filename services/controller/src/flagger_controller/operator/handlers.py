@@ -54,6 +54,7 @@ class Feed:
             canary, _ = self._canaries.put(body)
         except pydantic.ValidationError as error:
             self._canaries.rejected[key] = (body, _explained(error))
+            self._count(str(body["metadata"].get("namespace", "")))
             self._wake(key)
             return
         self._count(canary.namespace)

@@ -126,7 +126,9 @@ class Lookup:
         """The decoded data of a Secret, read anew each time; raises NotFound."""
         body = await self._client.get(Ref(resources.SECRETS, name, namespace))
         data = body.get("data") or {}
-        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+        return {
+            key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()
+        }
 
     async def revision(self, namespace: str, name: str) -> str:
         """Knative is not among the providers of this version."""

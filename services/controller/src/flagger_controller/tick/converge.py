@@ -5,10 +5,12 @@ left or something has to happen first. Idempotent: killed anywhere, the next con
 """
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
 from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
 from flagger_controller.clock import Clock
 from flagger_controller.cluster.client import Ref
 from flagger_controller.cluster.writer import Writer
@@ -41,9 +43,8 @@ class Converger:
             planned = plan(world)
             if not planned.writes:
                 return world, planned
-            live, routes = dict(world.live), world.parts.router.refs(world.canary)
-            for write in planned.writes:
-                live[write.ref] = await self._write(world, write)
+            routes = world.parts.router.refs(world.canary)
+            live = {**world.live, **await self.write(world.canary, planned.writes)}
             rerouted = world.rerouted or any(write.ref in routes for write in planned.writes)
             world = judged(replace(world, live=live, rerouted=rerouted), self._clock)
         raise Retriable(
@@ -51,7 +52,11 @@ class Converger:
             + ", ".join(str(write.ref) for write in planned.writes)
         )
 
-    async def _write(self, world: World, write: Write) -> Object:
+    async def write(self, canary: Canary, writes: Iterable[Write]) -> dict[Ref, Object]:
+        """Carry writes out, one after the other; what the API server made of them."""
+        return {write.ref: await self._write(canary, write) for write in writes}
+
+    async def _write(self, canary: Canary, write: Write) -> Object:
         match write:
             case Patch(ref, patch):
                 result = await self._writer.patch(ref, patch)
@@ -62,7 +67,7 @@ class Converger:
             case Put(ref, body):
                 result = await self._writer.create(ref, body)
                 verb = "created"
-        logger.info(_line(write.ref, verb), extra={"canary": world.canary.key})
+        logger.info(_line(write.ref, verb), extra={"canary": canary.key})
         return result
 
 

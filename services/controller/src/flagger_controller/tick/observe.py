@@ -26,6 +26,7 @@ from flagger_controller.routing.kubernetes import service_refs
 from flagger_controller.targets import scaler_for, target_for, tracking
 from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings
 from flagger_controller.targets.primary import identity
+from flagger_controller.tick.plan import Write, retreat
 from flagger_controller.tick.world import Parts, World
 
 _KINDS: Final = {
@@ -39,6 +40,8 @@ class Problem:
     """Why nothing can be done for a Canary; the complete event text."""
 
     text: str
+    writes: tuple[Write, ...] = ()
+    """What keeps traffic away from a target that vanished during a run."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,10 @@ class Observer:
         try:
             parts = self._parts(canary)
             objects = await self._objects(canary, parts)
+            target = Ref(parts.target.resource, canary.target, canary.namespace)
+            if target not in objects:
+                writes = retreat(canary, parts, objects, self._clock())
+                return Problem(_not_found(canary, target), writes)
             return await self._world(canary, parts, objects, due=due)
         except ConfigError as error:
             return Problem(str(error))
@@ -119,10 +126,7 @@ class Observer:
     async def _world(
         self, canary: Canary, parts: Parts, objects: dict[Ref, Object], *, due: bool
     ) -> World:
-        target_ref = Ref(parts.target.resource, canary.target, canary.namespace)
-        target = objects.get(target_ref)
-        if target is None:
-            raise ConfigError(_not_found(canary, target_ref))
+        target = objects[Ref(parts.target.resource, canary.target, canary.namespace)]
         _check_scaler(canary, parts, objects)
         configs, copies = await self._configs(canary, parts, target, objects)
         world = World(
@@ -245,14 +249,18 @@ def _check_scaler(canary: Canary, parts: Parts, objects: Mapping[Ref, Object]) -
     ref = Ref(parts.scaler.resource, reference.name, canary.namespace)
     if ref not in objects and canary.status.phase is not Phase.TERMINATING:
         label = "Keda ScaledObject" if reference.kind == "ScaledObject" else reference.kind
-        raise ConfigError(_query_error(label, ref))
+        raise ConfigError(_query_error(label, ref, "spec.autoscalerRef"))
 
 
 def _not_found(canary: Canary, ref: Ref) -> str:
-    return _query_error(canary.spec.target_ref.kind.lower(), ref)
+    return _query_error(canary.spec.target_ref.kind.lower(), ref, "spec.targetRef")
 
 
-def _query_error(label: str, ref: Ref) -> str:
+def _query_error(label: str, ref: Ref, field: str) -> str:
+    """Upstream's text, and what to do."""
     resource = ref.resource
     group = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
-    return f'{label} {ref.name}.{ref.namespace} get query error: {group} "{ref.name}" not found'
+    return (
+        f'{label} {ref.name}.{ref.namespace} get query error: {group} "{ref.name}" not found; '
+        f"create it, or correct {field}"
+    )

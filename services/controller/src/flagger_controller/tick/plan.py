@@ -7,14 +7,16 @@ workload that mounts them, the primary before whatever takes traffic away from t
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Obligation, Phase, Route
 from flagger_controller.cluster.client import Ref
 from flagger_controller.rollout import weights
-from flagger_controller.rollout.case import ANALYSING, KUBERNETES
+from flagger_controller.rollout.case import ACTIVE, ANALYSING, KUBERNETES
 from flagger_controller.routing import kubernetes
-from flagger_controller.tick.world import World
+from flagger_controller.tick.world import Parts, World
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,26 @@ def shown_route(world: World) -> Route:
         primary_available=world.primary_health.available,
         canary_available=world.target_health.available,
     )
+
+
+def retreat(
+    canary: Canary, parts: Parts, live: Mapping[Ref, Object], now: datetime
+) -> tuple[Write, ...]:
+    """The target vanished during a run: its share of the traffic goes to the primary (I2).
+
+    The primary stands in for what routes need to know of the target: label and ports.
+    """
+    primary = live.get(Ref(parts.target.resource, canary.primary, canary.namespace))
+    recorded = canary.status.run.route or parts.router.read(canary, live)
+    if canary.status.phase not in ACTIVE or primary is None or recorded is None:
+        return ()
+    route = weights.safe(
+        recorded,
+        primary_available=parts.target.health(canary, primary, primary=True, now=now).available,
+        canary_available=False,
+    )
+    desired = parts.router.desired(canary, parts.target.traits(canary, primary), route, live)
+    return tuple(Put(ref, body) for ref, body in desired.items() if body != live.get(ref))
 
 
 def _collect(stages: Iterable[Iterable[Write]], waiting: str) -> Plan:

@@ -40,6 +40,8 @@ class Memory:
     """This process has not looked at the canary yet."""
     announced: str = ""
     """`tickedAt` of the terminal status whose announcements were sent."""
+    released: str | None = None
+    """Uid of the Canary that was reverted: until the watch tells, it looks as if it were there."""
     unsettled: bool = False
     """The converge after the last commit failed: look again soon."""
     told: str = ""

@@ -60,6 +60,8 @@ class Tick:
         if found is None:
             return None
         canary, stored = found
+        if canary.metadata.uid == self.memory.released:
+            return None
         canary, stored = await self._hold(canary, stored)
         due = self._due_at(canary) <= self.shell.clock()
         self.memory.unsettled = False
@@ -100,8 +102,8 @@ class Tick:
             if decision.ticked:
                 self.memory.ticked = self.shell.clock()
             if decision.release:
-                released = await self.shell.committer.release(after, stored)
-                self.shell.store.put(released)
+                await self.shell.committer.release(after, stored)
+                self.memory.released = after.metadata.uid
                 return decision
             if not (decision.again or after.status.run.unannounced):
                 return decision
@@ -115,6 +117,7 @@ class Tick:
             return Problem(_same_target(canary, rival)), Plan()
         world = await self.shell.observer.observe(canary, due=due)
         if isinstance(world, Problem):
+            await self.shell.converger.write(canary, world.writes)
             return world, Plan()
         try:
             return await self.shell.converger.converge(world)
@@ -220,7 +223,8 @@ class Tick:
         except FlaggerError as error:
             logger.warning("%s", error, extra={"canary": self.key})
             self.memory.unsettled = True
-            self._tell(str(error))
+            if not (isinstance(error, ApiError) and error.terminating):
+                self._tell(str(error))
 
     def _tell(self, text: str) -> None:
         """A Warning event for an error, once until a tick succeeds or the error changes."""

@@ -1,0 +1,347 @@
+"""The pool with virtual time: what runs when, what failures do, and how it ends."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from flagger_controller.cluster.client import ApiConflict
+from flagger_controller.errors import Conflict, NotFound, Retriable
+from flagger_controller.schedule.pool import CONFLICT_PAUSE, RETRY_FIRST, RETRY_MOST, Pool
+
+pytestmark = pytest.mark.looptime
+
+
+class Bench:
+    """A pool whose work is scripted: what each key's ticks do, and when they ran."""
+
+    def __init__(self, *, at_once: int = 100, jitter: Callable[[], float] = lambda: 1.0) -> None:
+        self.pool = Pool(self._work, at_once=at_once, jitter=jitter)
+        self.log: list[tuple[str, float]] = []
+        self.running: list[str] = []
+        self.cancelled: list[str] = []
+        self.most = 0
+        self.scripts: dict[str, Callable[[], Awaitable[float | None]]] = {}
+        self.task = asyncio.create_task(self.pool.run())
+
+    def ticks(self, key: str) -> list[float]:
+        return [at for name, at in self.log if name == key]
+
+    async def _work(self, key: str) -> float | None:
+        assert key not in self.running, "two ticks of one key"
+        self.running.append(key)
+        self.most = max(self.most, len(self.running))
+        self.log.append((key, round(asyncio.get_running_loop().time(), 6)))
+        try:
+            return await self.scripts.get(key, _gone)()
+        except asyncio.CancelledError:
+            self.cancelled.append(key)
+            raise
+        finally:
+            self.running.remove(key)
+
+
+async def _gone() -> float | None:
+    return None
+
+
+def lasting(seconds: float, then: float | None = None) -> Callable[[], Awaitable[float | None]]:
+    """A tick that takes so long."""
+
+    async def work() -> float | None:
+        await asyncio.sleep(seconds)
+        return then
+
+    return work
+
+
+def failing(*errors: Exception | float | None) -> Callable[[], Awaitable[float | None]]:
+    """Ticks that end like this, one after the other; the last one again and again."""
+    left = list(errors)
+
+    async def work() -> float | None:
+        outcome = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return work
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    found = Bench()
+    yield found
+    await stop(found)
+
+
+async def stop(bench: Bench) -> None:
+    bench.task.cancel()
+    await asyncio.gather(bench.task, return_exceptions=True)
+
+
+async def test_a_woken_key_is_ticked_at_once_and_then_as_often_as_it_says(bench: Bench) -> None:
+    bench.scripts["a"] = failing(10.0)
+    bench.pool.wake("a")
+    await asyncio.sleep(35)
+    assert bench.ticks("a") == [0, 10, 20, 30]
+    assert bench.pool.waiting == 1
+
+
+async def test_a_delay_is_kept_and_an_earlier_wake_wins(bench: Bench) -> None:
+    bench.pool.wake("a", 20)
+    bench.pool.wake("b", 30)
+    bench.pool.wake("a", 50)
+    bench.pool.wake("b", 5)
+    await asyncio.sleep(100)
+    assert bench.log == [("b", 5), ("a", 20)]
+    assert bench.pool.waiting == 0
+
+
+async def test_a_wake_before_the_due_time_shortens_the_wait(bench: Bench) -> None:
+    bench.scripts["a"] = failing(100.0)
+    bench.pool.wake("a")
+    await asyncio.sleep(30)
+    bench.pool.wake("a")
+    await asyncio.sleep(99)
+    assert bench.ticks("a") == [0, 30]
+    await asyncio.sleep(2)
+    assert bench.ticks("a") == [0, 30, 130]
+
+
+async def test_never_two_ticks_of_one_key_and_wakes_meanwhile_are_one_more_tick(
+    bench: Bench,
+) -> None:
+    bench.scripts["a"] = lasting(10, then=1000)
+    bench.pool.wake("a")
+    await asyncio.sleep(1)
+    for _ in range(5):
+        bench.pool.wake("a")
+        await asyncio.sleep(1)
+    assert bench.ticks("a") == [0]
+    await asyncio.sleep(94)
+    assert bench.ticks("a") == [0, 10]
+
+
+async def test_a_delayed_wake_during_a_tick_keeps_its_time(bench: Bench) -> None:
+    bench.scripts["a"] = lasting(10, then=1000)
+    bench.pool.wake("a")
+    await asyncio.sleep(1)
+    bench.pool.wake("a", 40)
+    await asyncio.sleep(100)
+    assert bench.ticks("a") == [0, 41]
+
+
+async def test_slow_ticks_do_not_hold_up_others(bench: Bench) -> None:
+    bench.scripts["slow"] = lasting(1000)
+    bench.scripts["a"] = failing(10.0)
+    bench.pool.wake("slow")
+    bench.pool.wake("a")
+    await asyncio.sleep(25)
+    assert bench.ticks("a") == [0, 10, 20]
+    assert bench.running == ["slow"]
+
+
+async def test_a_slow_tick_that_is_woken_meanwhile_does_not_hold_up_others(bench: Bench) -> None:
+    bench.scripts["slow"] = lasting(1000)
+    bench.scripts["a"] = failing(10.0)
+    bench.pool.wake("slow")
+    bench.pool.wake("a")
+    await asyncio.sleep(5)
+    bench.pool.wake("slow")
+    assert bench.pool.waiting == 2
+    await asyncio.sleep(30)
+    assert bench.ticks("a") == [0, 10, 20, 30]
+
+
+async def test_times_that_cannot_be_written_in_binary_are_kept(bench: Bench) -> None:
+    bench.scripts["a"] = failing(0.1)
+    bench.pool.wake("a", 0.1)
+    await asyncio.sleep(3.05)
+    assert bench.ticks("a") == pytest.approx([tenth / 10 for tenth in range(1, 31)], abs=0.01)
+
+
+async def test_failures_back_off_up_to_a_limit(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.scripts["a"] = failing(Retriable("the API server is busy"))
+    bench.pool.wake("a")
+    await asyncio.sleep(200)
+    ticks = bench.ticks("a")
+    pauses = [round(after - before, 6) for before, after in itertools.pairwise(ticks)]
+    assert pauses[:7] == [RETRY_FIRST, 1, 2, 4, 8, 16, RETRY_MOST]
+    assert set(pauses[6:]) == {RETRY_MOST}
+    assert caplog.messages[0] == "tick failed, trying again: the API server is busy"
+    record = caplog.records[0]
+    assert record.levelname == "WARNING"
+    assert getattr(record, "canary", "") == "a"
+
+
+async def test_pauses_never_grow_beyond_the_limit_however_long_it_lasts(bench: Bench) -> None:
+    bench.scripts["a"] = failing(Retriable("down"))
+    bench.pool.wake("a")
+    await asyncio.sleep(RETRY_MOST * 2000)
+    assert len(bench.ticks("a")) >= 1999
+
+
+async def test_jitter_takes_away_up_to_half_of_a_pause() -> None:
+    bench = Bench(jitter=lambda: 0.0)
+    bench.scripts["a"] = failing(Retriable("busy"), Retriable("busy"), None)
+    bench.pool.wake("a")
+    await asyncio.sleep(10)
+    assert bench.ticks("a") == [0, 0.25, 0.75]
+    await stop(bench)
+
+
+async def test_a_success_makes_the_pauses_short_again(bench: Bench) -> None:
+    busy = Retriable("busy")
+    bench.scripts["a"] = failing(busy, busy, 100.0, busy, None)
+    bench.pool.wake("a")
+    await asyncio.sleep(200)
+    assert bench.ticks("a") == [0, 0.5, 1.5, 101.5, 102]
+
+
+async def test_forgetting_makes_the_pauses_short_again(bench: Bench) -> None:
+    bench.scripts["a"] = failing(Retriable("busy"))
+    bench.pool.wake("a")
+    await asyncio.sleep(100)
+    bench.pool.forget("a")
+    await asyncio.sleep(100)
+    before = len(bench.ticks("a"))
+    bench.pool.wake("a")
+    await asyncio.sleep(0.6)
+    assert bench.ticks("a")[before:] == [200, 200.5]
+
+
+async def test_one_key_that_fails_does_not_touch_others(bench: Bench) -> None:
+    bench.scripts["bad"] = failing(NotFound("gone"))
+    bench.scripts["worse"] = failing(ZeroDivisionError())
+    bench.scripts["good"] = failing(10.0)
+    for key in ("bad", "worse", "good"):
+        bench.pool.wake(key)
+    await asyncio.sleep(45)
+    assert bench.ticks("good") == [0, 10, 20, 30, 40]
+    assert len(bench.ticks("bad")) == len(bench.ticks("worse")) == 7
+
+
+@pytest.mark.parametrize("error", [Conflict("stale"), ApiConflict(409, "Conflict", "stale")])
+async def test_a_conflict_is_quiet_and_tried_again_when_the_watch_has_caught_up(
+    bench: Bench, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    caplog.set_level("INFO")
+    bench.scripts["a"] = failing(error, error, None)
+    bench.pool.wake("a")
+    await asyncio.sleep(10)
+    assert bench.ticks("a") == [0, CONFLICT_PAUSE, 2 * CONFLICT_PAUSE]
+    assert not caplog.records
+
+
+async def test_an_unexpected_error_is_logged_with_its_stack_and_tried_again(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.scripts["a"] = failing(ZeroDivisionError("a bug"), None)
+    bench.pool.wake("a")
+    await asyncio.sleep(10)
+    assert bench.ticks("a") == [0, RETRY_FIRST]
+    (record,) = caplog.records
+    assert record.message == "tick failed unexpectedly, trying again"
+    assert record.levelname == "ERROR"
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], ZeroDivisionError)
+
+
+async def test_a_forgotten_key_is_not_ticked(bench: Bench) -> None:
+    bench.scripts["a"] = failing(10.0)
+    bench.pool.wake("a")
+    await asyncio.sleep(5)
+    bench.pool.forget("a")
+    bench.pool.forget("unknown")
+    await asyncio.sleep(100)
+    assert bench.ticks("a") == [0]
+    assert bench.pool.waiting == 0
+
+
+async def test_a_tick_under_way_survives_being_forgotten(bench: Bench) -> None:
+    bench.scripts["a"] = lasting(10)
+    bench.pool.wake("a")
+    await asyncio.sleep(1)
+    bench.pool.wake("a")
+    bench.pool.forget("a")
+    await asyncio.sleep(100)
+    assert bench.ticks("a") == [0]
+    assert bench.cancelled == []
+
+
+async def test_only_so_many_run_at_once_in_the_order_they_became_due() -> None:
+    bench = Bench(at_once=2)
+    for index, key in enumerate("abcdef"):
+        bench.scripts[key] = lasting(10)
+        bench.pool.wake(key, 1 + index / 8)
+    await asyncio.sleep(100)
+    assert bench.most == 2
+    assert "".join(key for key, _ in bench.log) == "abcdef"
+    assert [at for _, at in bench.log] == [1, 1.125, 11, 11.125, 21, 21.125]
+    await stop(bench)
+
+
+async def test_a_busy_key_cannot_starve_the_others() -> None:
+    bench = Bench(at_once=1)
+    bench.scripts["greedy"] = lasting(1, then=0)
+    bench.scripts["a"] = lasting(1)
+    bench.pool.wake("greedy")
+    await asyncio.sleep(0.5)
+    bench.pool.wake("a")
+    bench.pool.wake("greedy")
+    await asyncio.sleep(3)
+    assert [key for key, _ in bench.log][:2] == ["greedy", "a"]
+    await stop(bench)
+
+
+async def test_the_end_cancels_what_runs(bench: Bench) -> None:
+    bench.scripts["a"] = bench.scripts["b"] = lasting(1000)
+    bench.pool.wake("a")
+    bench.pool.wake("b")
+    bench.pool.wake("later", 500)
+    await asyncio.sleep(1)
+    await stop(bench)
+    assert sorted(bench.cancelled) == ["a", "b"]
+    assert bench.running == []
+    assert bench.task.cancelled()
+    await asyncio.sleep(1000)
+    assert bench.ticks("later") == []
+
+
+async def test_the_end_waits_for_ticks_that_clean_up(bench: Bench) -> None:
+    cleaned: list[str] = []
+
+    async def tidy() -> float | None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(3)
+            cleaned.append("a")
+        return None
+
+    bench.scripts["a"] = tidy
+    bench.pool.wake("a")
+    await asyncio.sleep(1)
+    await stop(bench)
+    assert cleaned == ["a"]
+
+
+async def test_keys_may_be_woken_before_it_runs() -> None:
+    ticked: list[str] = []
+
+    async def work(key: str) -> float | None:
+        ticked.append(key)
+        return None
+
+    pool = Pool(work)
+    pool.wake("a")
+    assert pool.waiting == 1
+    task = asyncio.create_task(pool.run())
+    await asyncio.sleep(1)
+    assert ticked == ["a"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

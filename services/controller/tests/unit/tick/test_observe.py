@@ -1,0 +1,448 @@
+"""What the observer makes of a cluster, and what keeps it from seeing one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.status import CanaryStatus, Phase
+from flagger_controller.cluster import resources
+from flagger_controller.cluster.cache import Cache, Change, NotSynced
+from flagger_controller.cluster.client import Ref
+from flagger_controller.cluster.expectations import CacheStale
+from flagger_controller.cluster.fake import FakeApi
+from flagger_controller.routing.base import RouterSettings
+from flagger_controller.targets.base import TargetSettings
+from flagger_controller.tick.observe import Observer, Problem, Settings, mirrors
+from flagger_controller.tick.world import World
+
+from .scene import (
+    APEX,
+    NAME,
+    NAMESPACE,
+    PRIMARY,
+    ROUTE,
+    SETTINGS,
+    TARGET,
+    Scene,
+    config_map,
+    manifest,
+    now,
+    template,
+    workload,
+)
+
+pytestmark = pytest.mark.looptime
+
+HPA = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": NAME}
+KEDA = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": NAME}
+COPY = Ref(resources.CONFIG_MAPS, "settings-primary", NAMESPACE)
+PROVIDER = Settings("traefik", TargetSettings(), RouterSettings())
+
+
+def canary(phase: Phase = Phase.INITIALIZED, **spec: Any) -> Canary:
+    found = Canary.from_api(manifest(**spec))
+    return found.model_copy(update={"status": CanaryStatus(phase=phase)})
+
+
+@dataclass
+class Bench:
+    """A fake cluster with the target in it, and what the cache reported."""
+
+    api: FakeApi
+    cache: Cache
+    changes: list[str]
+
+    async def see(
+        self, found: Canary, settings: Settings = PROVIDER, *, due: bool = True
+    ) -> World | Problem:
+        return await Observer(self.cache, settings, now).observe(found, due=due)
+
+    async def world(self, found: Canary, settings: Settings = PROVIDER) -> World:
+        seen = await self.see(found, settings)
+        assert isinstance(seen, World), seen
+        return seen
+
+    async def problem(self, found: Canary, settings: Settings = PROVIDER) -> str:
+        seen = await self.see(found, settings)
+        assert isinstance(seen, Problem), seen
+        return seen.text
+
+    async def changed(self) -> list[str]:
+        """What was reported by now since the last call."""
+        await asyncio.sleep(1)
+        found = sorted(self.changes)
+        self.changes.clear()
+        return found
+
+    def uses_settings(self, **reference: Any) -> None:
+        """Make the target read the ConfigMap `settings`."""
+        body = workload(configs=True)
+        source = body["spec"]["template"]["spec"]["containers"][0]["envFrom"][0]
+        source["configMapRef"].update(reference)
+        self.api.put(TARGET, body)
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    api, changes = FakeApi(now=now), list[str]()
+
+    def changed(key: object, change: Change) -> None:
+        changes.append(f"{key}: {change.ref}")
+
+    cache = Cache(api, on_change=changed)
+    api.put(TARGET, workload())
+    yield Bench(api, cache, changes)
+    await cache.close()
+
+
+# The world
+
+
+async def test_what_is_there_and_what_is_not(bench: Bench) -> None:
+    bench.api.put(APEX, {"spec": {}})
+    world = await bench.world(canary())
+    assert set(world.live) == {TARGET, APEX}
+    assert world.live[TARGET] == bench.api.object(TARGET)
+    assert world.parts.provider == "traefik"
+    assert world.due
+    assert not world.promoted
+    health = world.primary_health
+    assert (health.ready, health.retriable, health.available) == (False, True, False)
+    assert health.reason == "cart-primary.shop not ready: it does not exist"
+
+
+async def test_due_is_taken_over(bench: Bench) -> None:
+    seen = await bench.see(canary(), due=False)
+    assert isinstance(seen, World)
+    assert not seen.due
+
+
+async def test_the_processs_provider_serves_canaries_that_name_none(bench: Bench) -> None:
+    settings = Settings("kubernetes", TargetSettings(), RouterSettings())
+    assert (await bench.world(canary(provider=""), settings)).parts.provider == "kubernetes"
+    assert (await bench.world(canary(), settings)).parts.provider == "traefik"
+
+
+async def test_the_world_is_never_older_than_our_own_write(bench: Bench) -> None:
+    await bench.world(canary())
+    bench.api.pause_watches()
+    body = bench.api.put(TARGET, {"spec": {**workload()["spec"], "replicas": 7}})
+    bench.cache.wrote(TARGET, body["metadata"]["resourceVersion"])
+    seeing = asyncio.create_task(bench.see(canary()))
+    await asyncio.sleep(1)
+    assert not seeing.done()
+    bench.api.resume_watches()
+    world = await seeing
+    assert isinstance(world, World)
+    assert world.live[TARGET]["spec"]["replicas"] == 7
+
+
+async def test_a_cache_that_stays_behind_is_an_error_not_an_old_world(bench: Bench) -> None:
+    await bench.world(canary())
+    bench.api.pause_watches()
+    body = bench.api.put(TARGET, {"spec": {**workload()["spec"], "replicas": 7}})
+    bench.cache.wrote(TARGET, body["metadata"]["resourceVersion"])
+    with pytest.raises(CacheStale):
+        await bench.see(canary())
+
+
+async def test_an_api_that_cannot_be_read_is_an_error_not_a_missing_target(bench: Bench) -> None:
+    bench.api.faults.down = True
+    with pytest.raises(NotSynced):
+        await bench.see(canary())
+
+
+async def test_idle_observing_asks_the_api_nothing(bench: Bench) -> None:
+    bench.uses_settings()
+    bench.api.put(SETTINGS, config_map())
+    await bench.world(canary())
+    before = dict(bench.api.reads)
+    for _ in range(5):
+        await bench.world(canary())
+    assert bench.api.reads == before
+
+
+# What is watched
+
+
+async def test_everything_the_canary_names_is_watched_also_what_is_missing(bench: Bench) -> None:
+    await bench.world(canary())
+    await bench.changed()
+    bench.api.put(PRIMARY, workload())
+    for ref in (APEX, ROUTE, Ref(resources.SERVICES, "other", NAMESPACE)):
+        bench.api.put(ref, {"spec": {}})
+    assert await bench.changed() == [
+        "cart.shop: Deployment cart-primary.shop",
+        "cart.shop: Service cart.shop",
+        "cart.shop: TraefikService cart.shop",
+    ]
+
+
+async def test_the_configs_of_the_target_and_their_copies_are_watched_too(bench: Bench) -> None:
+    bench.uses_settings(optional=True)
+    await bench.world(canary())
+    await bench.changed()
+    bench.api.put(SETTINGS, config_map())
+    bench.api.put(COPY, {"data": {}})
+    bench.api.put(APEX, {"spec": {}})
+    assert await bench.changed() == [
+        "cart.shop: ConfigMap settings-primary.shop",
+        "cart.shop: ConfigMap settings.shop",
+        "cart.shop: Service cart.shop",
+    ]
+
+
+async def test_a_config_that_keeps_the_canary_from_being_served_is_watched(bench: Bench) -> None:
+    bench.uses_settings()
+    await bench.problem(canary())
+    await bench.changed()
+    bench.api.put(SETTINGS, config_map())
+    assert await bench.changed() == ["cart.shop: ConfigMap settings.shop"]
+
+
+async def test_a_missing_target_is_watched(bench: Bench) -> None:
+    bench.api.remove(TARGET)
+    await bench.problem(canary())
+    await bench.changed()
+    bench.api.put(TARGET, workload())
+    assert await bench.changed() == ["cart.shop: Deployment cart.shop"]
+
+
+async def test_a_config_that_is_not_used_any_more_is_not_reported(bench: Bench) -> None:
+    bench.uses_settings(optional=True)
+    await bench.world(canary())
+    bench.api.put(TARGET, workload())
+    await bench.changed()
+    await bench.world(canary())
+    bench.api.put(SETTINGS, config_map())
+    assert await bench.changed() == []
+
+
+# Problems
+
+
+@pytest.mark.parametrize(
+    ("reference", "text"),
+    [
+        (
+            {"apiVersion": "apps/v1", "kind": "Deployment", "name": "lost"},
+            'deployment lost.shop get query error: deployments.apps "lost" not found',
+        ),
+        (
+            {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "lost"},
+            'daemonset lost.shop get query error: daemonsets.apps "lost" not found',
+        ),
+        (
+            {"apiVersion": "v1", "kind": "Service", "name": "lost"},
+            'service lost.shop get query error: services "lost" not found',
+        ),
+    ],
+)
+async def test_a_missing_target(bench: Bench, reference: dict[str, str], text: str) -> None:
+    found = await bench.problem(canary(targetRef=reference))
+    assert found == f"{text}; create it, or correct spec.targetRef"
+
+
+SETTLED = [Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED]
+ACTIVE = [Phase.PROGRESSING, Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FINALISING]
+
+
+@pytest.mark.parametrize("phase", [Phase.NEW, Phase.INITIALIZING, Phase.WAITING, *SETTLED])
+async def test_a_missing_autoscaler_holds_back_a_release(bench: Bench, phase: Phase) -> None:
+    text = await bench.problem(canary(phase, autoscalerRef=HPA))
+    assert text.startswith(
+        "HorizontalPodAutoscaler cart.shop get query error: "
+        'horizontalpodautoscalers.autoscaling "cart" not found'
+    )
+    text = await bench.problem(canary(phase, autoscalerRef=KEDA))
+    assert text.startswith(
+        'Keda ScaledObject cart.shop get query error: scaledobjects.keda.sh "cart" not found'
+    )
+
+
+@pytest.mark.parametrize("phase", [*ACTIVE, Phase.TERMINATING])
+@pytest.mark.parametrize("reference", [HPA, KEDA])
+async def test_a_missing_autoscaler_does_not_stop_a_run_or_a_revert(
+    bench: Bench, phase: Phase, reference: dict[str, str]
+) -> None:
+    world = await bench.world(canary(phase, autoscalerRef=reference))
+    assert world.scaler_ref not in world.live
+
+
+async def test_an_autoscaler_that_is_there(bench: Bench) -> None:
+    ref = Ref(resources.AUTOSCALERS, NAME, NAMESPACE)
+    bench.api.put(ref, {"spec": {"minReplicas": 2}})
+    world = await bench.world(canary(autoscalerRef=HPA))
+    assert world.scaler_ref == ref
+    assert ref in world.live
+
+
+async def test_a_missing_config_that_pods_need(bench: Bench) -> None:
+    bench.uses_settings()
+    text = 'configmap settings.shop get query error: configmaps "settings" not found'
+    assert (await bench.problem(canary())).startswith(text)
+    secret = {"secretRef": {"name": "token"}}
+    body = workload()
+    body["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [secret]
+    bench.api.put(TARGET, body)
+    await bench.changed()
+    text = 'secret token.shop get query error: secrets "token" not found'
+    assert (await bench.problem(canary())).startswith(text)
+
+
+async def test_a_missing_config_that_pods_can_do_without(bench: Bench) -> None:
+    bench.uses_settings(optional=True)
+    world = await bench.world(canary())
+    assert dict(world.configs) == {}
+    assert dict(world.revision.configs or {}) == {}
+    assert dict(world.config_copies) == {}
+
+
+async def test_configs_and_their_copies(bench: Bench) -> None:
+    bench.uses_settings()
+    bench.api.put(SETTINGS, config_map("1"))
+    world = await bench.world(canary())
+    first = dict(world.revision.configs or {})
+    assert list(first) == ["configmap/settings"]
+    assert world.config_copies[COPY]["data"] == {"v": "1"}
+    assert COPY not in world.live
+    bench.api.put(COPY, {"data": {"v": "0"}})
+    bench.api.put(SETTINGS, config_map("2"))
+    await asyncio.sleep(1)
+    world = await bench.world(canary())
+    assert dict(world.revision.configs or {}) != first
+    assert world.live[COPY]["data"] == {"v": "0"}
+    assert world.config_copies[COPY]["data"] == {"v": "2"}
+
+
+async def test_configs_are_not_looked_at_when_tracking_is_off(bench: Bench) -> None:
+    bench.uses_settings()
+    off = Settings("traefik", TargetSettings(config_tracking=False), RouterSettings())
+    world = await bench.world(canary(), off)
+    assert world.revision.configs is None
+
+
+async def test_an_unknown_provider(bench: Bench) -> None:
+    text = await bench.problem(canary(provider="linkerd2"))
+    assert text.startswith('unknown provider "linkerd2": use one of gatewayapi, ')
+
+
+async def test_unknown_kinds(bench: Bench) -> None:
+    text = await bench.problem(canary(targetRef={"apiVersion": "v1", "kind": "Pod", "name": "x"}))
+    assert text.startswith('spec.targetRef.kind "Pod" is not supported')
+    scaler = {"apiVersion": "v1", "kind": "Scaler", "name": "x"}
+    text = await bench.problem(canary(autoscalerRef=scaler))
+    assert text.startswith('spec.autoscalerRef.kind "Scaler" is not supported')
+
+
+async def test_a_target_without_a_usable_label(bench: Bench) -> None:
+    labels = {"component": NAME}
+    pods = template()
+    pods["metadata"]["labels"] = labels
+    bench.api.put(TARGET, {"spec": {"selector": {"matchLabels": labels}, "template": pods}})
+    text = await bench.problem(canary())
+    assert text.startswith("getSelectorLabel failed: deployment cart.shop ")
+
+
+async def test_what_validation_finds_is_told_all_at_once(bench: Bench) -> None:
+    text = await bench.problem(canary(service=None, analysis={"interval": "1m"}))
+    service, steps = text.split("; ")
+    assert service == "spec.service is missing: set at least spec.service.port"
+    assert steps.startswith("spec.analysis has no steps: ")
+
+
+async def test_references_to_other_namespaces_where_they_are_forbidden(bench: Bench) -> None:
+    reference = {"name": "errors", "namespace": "other"}
+    metrics = [{"name": "errors", "templateRef": reference}]
+    found = canary(analysis={"stepWeight": 10, "metrics": metrics})
+    strict = Settings("traefik", TargetSettings(), RouterSettings(), no_cross_namespace_refs=True)
+    assert await bench.problem(found, strict) == (
+        "can't access metric template errors.other, cross-namespace references are blocked"
+    )
+    await bench.world(found)
+
+
+# Warnings
+
+
+def warning(found: Canary, *, templates: set[tuple[str, str]] | None = None) -> str:
+    known = templates or set()
+    observer = Observer(
+        Cache(FakeApi()), PROVIDER, now, lambda namespace, name: (namespace, name) in known
+    )
+    return observer.warning(found)
+
+
+def analysis(**fields: Any) -> Mapping[str, Any]:
+    return {"interval": "10s", "stepWeight": 10, "maxWeight": 50, "threshold": 1, **fields}
+
+
+def test_nothing_is_odd_about_an_ordinary_canary() -> None:
+    assert warning(canary(analysis=analysis())) == ""
+
+
+def test_an_interval_that_is_none() -> None:
+    assert warning(canary(analysis=analysis(interval="often"))) == (
+        'spec.analysis.interval "often" is not a duration, as 30s or 1m30s are: 60s is used'
+    )
+
+
+def test_an_interval_below_the_floor_of_the_process() -> None:
+    assert warning(canary(analysis=analysis(interval="1s"))) == (
+        'spec.analysis.interval "1s" is too short: 10s is used'
+    )
+    low = Settings("traefik", TargetSettings(), RouterSettings(), interval_floor=0.5)
+    observer = Observer(Cache(FakeApi()), low, now)
+    assert observer.warning(canary(analysis=analysis(interval="1s"))) == ""
+
+
+METRICS = [
+    {"name": "here", "templateRef": {"name": "a"}, "thresholdRange": {"max": 1}},
+    {
+        "name": "there",
+        "templateRef": {"name": "b", "namespace": "other"},
+        "thresholdRange": {"max": 1},
+    },
+    {"name": "inline", "query": "q", "thresholdRange": {"max": 1}},
+]
+
+
+def test_templates_that_do_not_exist() -> None:
+    found = canary(analysis=analysis(metrics=METRICS))
+    assert warning(found) == (
+        "spec.analysis.metrics: MetricTemplate a.shop does not exist: "
+        "create it, or correct templateRef; "
+        "spec.analysis.metrics: MetricTemplate b.other does not exist: "
+        "create it, or correct templateRef"
+    )
+    assert warning(found, templates={("shop", "a"), ("other", "b")}) == ""
+
+
+def test_warnings_come_together() -> None:
+    found = canary(analysis=analysis(interval="x", metrics=METRICS[:1]))
+    first, second = warning(found).split("; ")
+    assert first.startswith('spec.analysis.interval "x"')
+    assert second.startswith("spec.analysis.metrics: MetricTemplate a.shop")
+
+
+# What follows from a world
+
+
+@pytest.mark.parametrize(
+    ("provider", "fields", "expected"),
+    [
+        ("istio", {}, True),
+        ("istio", {"iterations": 2}, True),
+        ("traefik", {}, False),
+        ("traefik", {"iterations": 2}, False),
+        ("kubernetes", {}, False),
+        ("kubernetes", {"iterations": 2}, False),
+    ],
+)
+def test_who_can_mirror(provider: str, fields: dict[str, Any], expected: bool) -> None:
+    spec: dict[str, Any] = {"provider": provider, "analysis": analysis(**fields)}
+    assert mirrors(Scene.of(**spec).world()) is expected
