@@ -1,1 +1,1 @@
-"""The demo: releases of a small application, promoted and rolled back before your eyes."""
+"""The demo: four releases of podinfo, as a person would follow them in a terminal."""

@@ -1,60 +1,76 @@
-"""What the person at the terminal sees: a live table, and under it what happened, line by line.
+"""Draws the demo: a table that rewrites itself on a terminal, plain lines elsewhere."""
 
-On a terminal the table stays at the bottom and changes in place; elsewhere each change of the
-Canary is a line.
-"""
-
-import collections
-import json
-import threading
+import sys
 import time
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
-import requests
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from e2e.suite import history, kube, load, names, podinfo
+from e2e.demo.view import View
+from e2e.suite import history
 
-EVERY: Final = 1.0
-"""Seconds between two looks at traffic and metrics."""
-RECENT: Final = 5.0
-"""Seconds of traffic that the table sums up."""
-_STYLES: Final = {
-    "Failed": "bold red",
-    "Succeeded": "bold green",
-    "Waiting": "bold yellow",
-    "Progressing": "bold cyan",
+EVENTS: Final = 8
+"""How many of the last Events are shown."""
+COLOURS: Final = {
+    "Waiting": "yellow",
+    "Progressing": "cyan",
+    "Promoting": "cyan",
+    "Finalising": "cyan",
+    "Failed": "red",
 }
-_RATE: Final = (
-    'sum(rate(traefik_service_requests_total{{service=~"{namespace}-podinfo-canary-.*",'
-    'code!~"5.."}}[20s])) / sum(rate(traefik_service_requests_total{{'
-    'service=~"{namespace}-podinfo-canary-.*"}}[20s])) * 100'
-)
 
 
-class Screen:
-    """The terminal. Use as a context manager."""
-
-    def __init__(self, app: podinfo.App, past: history.History) -> None:
-        self._app = app
-        self._past = past
-        self._console = Console(highlight=False)
-        self._live = Live(console=self._console, refresh_per_second=4, transient=True)
-        self._clients: load.Load | None = None
-        self._rate = ""
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._refresh, name="screen", daemon=True)
-        past.hear(self._event)
-        past.listen(self._state)
+class Screen(Protocol):
+    """Where the demo is shown. Use as a context manager."""
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live.start()
-        self._thread.start()
+        """Begin to show the release."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop showing it; what was said stays."""
+
+    def title(self, text: str) -> None:
+        """Begin a chapter."""
+
+    def say(self, text: str) -> None:
+        """Tell what happens."""
+
+    def command(self, text: str) -> None:
+        """Show a command that is run."""
+
+    def output(self, text: str) -> None:
+        """Show what a command printed."""
+
+    def confirm(self, text: str) -> None:
+        """Show a claim that was checked."""
+
+
+def screen(view: View) -> Screen:
+    """Return the screen that standard output is good for."""
+    return Dashboard(view) if sys.stdout.isatty() else Lines(view)
+
+
+class Dashboard:
+    """A table below what was said so far."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._console = Console(highlight=False)
+        self._live = Live(self, console=self._console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
         return self
 
     def __exit__(
@@ -63,83 +79,103 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._done.set()
-        self._thread.join()
-        if self._console.is_terminal:
-            self._live.stop()
+        self._live.stop()
 
-    def show(self, clients: load.Load | None) -> None:
-        """Sum up the answers of these clients in the table from now on."""
-        self._clients = clients
+    def __rich__(self) -> RenderableType:
+        view = self._view
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", justify="right")
+        table.add_column()
+        phase = view.phase()
+        table.add_row("phase", Text(phase, style=f"bold {COLOURS.get(phase, 'green')}"))
+        bar = ProgressBar(total=100, completed=view.weight(), width=40)
+        weight = Table.grid(padding=(0, 1))
+        weight.add_row(bar, f"{view.weight()} %")
+        table.add_row("canary weight", weight)
+        table.add_row("failed checks", str(view.failed()))
+        table.add_row("success rate", view.success())
+        table.add_row("duration, p99", view.duration())
+        table.add_row("requests", f"{view.readings.rate:.0f} a second")
+        table.add_row("answers to us", view.answers())
+        events = Group(*(_event(event) for event in view.past.events()[-EVENTS:]))
+        return Panel(Group(table, Text("events", style="dim"), events), title="canary podinfo.test")
 
-    def chapter(self, title: str) -> None:
-        """Begin a part of the story."""
+    def title(self, text: str) -> None:
+        """Begin a chapter."""
         self._console.print()
-        self._console.rule(Text(title, style="bold"))
+        self._console.rule(f"[bold]{text}", align="left")
 
     def say(self, text: str) -> None:
-        """Say what is done, or what was found."""
-        self._console.print(f"  {text}", soft_wrap=True)
+        """Tell what happens."""
+        self._console.print(text, markup=False)
 
     def command(self, text: str) -> None:
         """Show a command that is run."""
-        self._console.print(Text(f"  $ {text}", style="bold"), soft_wrap=True)
+        self._console.print(Text(f"$ {text}", style="bold"))
 
-    def proved(self, text: str) -> None:
+    def output(self, text: str) -> None:
+        """Show what a command printed."""
+        self._console.print(Text(text, style="dim"))
+
+    def confirm(self, text: str) -> None:
         """Show a claim that was checked."""
-        self._console.print(Text(f"  ✓ {text}", style="green"), soft_wrap=True)
+        self._console.print(Text(f"  ✓ {text}", style="green"))
 
-    def _event(self, text: str) -> None:
-        self._console.print(Text(f"    event  {text}", style="dim"), soft_wrap=True)
 
-    def _state(self, state: history.State) -> None:
-        if not self._console.is_terminal:
-            line = f"    canary {state}{self._traffic(' | clients got ')}"
-            self._console.print(line, soft_wrap=True)
+def _event(event: history.Told) -> Text:
+    style = "yellow" if event.warning else ""
+    return Text(f"  {event.text}", style=style, overflow="ellipsis", no_wrap=True)
 
-    def _refresh(self) -> None:
-        while not self._done.wait(EVERY):
-            self._rate = self._measured()
-            if self._console.is_terminal:
-                self._live.update(self._table())
 
-    def _table(self) -> Table:
-        state = self._past.state
-        table = Table(title=f"canary/podinfo in namespace {self._app.namespace}")
-        for column in ("phase", "weight", "failed checks", "success rate", "clients got"):
-            table.add_column(column)
-        table.add_row(
-            Text(state.phase or "-", style=_STYLES.get(state.phase, "")),
-            f"{state.weight} %",
-            str(state.failed),
-            self._rate or "-",
-            self._traffic("") or "-",
-        )
-        return table
+class Lines:
+    """A line for everything that happens, for logs."""
 
-    def _traffic(self, before: str) -> str:
-        if self._clients is None:
-            return ""
-        answers = self._clients.answers(time.monotonic() - RECENT)
-        counted = collections.Counter(
-            f"{answer.version or 'none'}{' (failed)' if answer.failed else ''}"
-            for answer in answers
-        )
-        total = sum(counted.values())
-        shares = [f"{name} {count * 100 // total} %" for name, count in sorted(counted.items())]
-        return f"{before}{', '.join(shares)}" if shares else ""
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._begun = time.monotonic()
+        view.past.listen(self._changed)
+        view.past.hear(self._told)
 
-    def _measured(self) -> str:
-        """The success rate of the canary, as Prometheus has it."""
-        query = _RATE.format(namespace=self._app.namespace)
-        try:
-            text = self._app.api.proxied(
-                names.SYSTEM,
-                f"{names.PROMETHEUS}:{names.PROMETHEUS_PORT}",
-                "api/v1/query",
-                query=query,
-            )
-        except (requests.RequestException, kube.ApiError):
-            return ""
-        result = json.loads(text)["data"]["result"]
-        return f"{float(result[0]['value'][1]):.1f} %" if result else ""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return
+
+    def _print(self, text: str) -> None:
+        print(f"[{time.monotonic() - self._begun:4.0f} s] {text}", flush=True)
+
+    def _changed(self, state: history.State) -> None:
+        view = self._view
+        numbers = f"success {view.success()}, p99 {view.duration()}, {view.readings.rate:.0f}/s"
+        self._print(f"  canary: {state} | {numbers} | answers: {view.answers()}")
+
+    def _told(self, text: str) -> None:
+        self._print(f"  event: {text}")
+
+    def title(self, text: str) -> None:
+        """Begin a chapter."""
+        print(flush=True)
+        self._print(f"== {text}")
+
+    def say(self, text: str) -> None:
+        """Tell what happens."""
+        self._print(text)
+
+    def command(self, text: str) -> None:
+        """Show a command that is run."""
+        self._print(f"$ {text}")
+
+    def output(self, text: str) -> None:
+        """Show what a command printed."""
+        for line in text.splitlines():
+            self._print(f"  {line}")
+
+    def confirm(self, text: str) -> None:
+        """Show a claim that was checked."""
+        self._print(f"  ✓ {text}")

@@ -1,164 +1,153 @@
-"""What the demo does, step by step; it checks every claim that it makes."""
+"""The chapters of the demo. Each tells what it does, does it, and checks what came of it."""
 
-import contextlib
-import dataclasses
-import shlex
-import time
-from collections.abc import Iterator
 from typing import Final
 
-from e2e.demo.screen import Screen
-from e2e.suite import access, gates, history, kube, load, names, podinfo, wait
+from e2e.demo.readings import DURATION, SUCCESS
+from e2e.demo.stage import Stage
+from e2e.suite import gates, podinfo, wait
 
-NAMESPACE: Final = "demo"
-INTERVAL: Final = "4s"
-RUN_SECONDS: Final = 150.0
-HEY: Final = "hey -z 25s -q 10 -c 2 -host {host} http://{ingress}.{ingress}/"
-
-AFTERWARDS: Final = """
-Everything went as announced. Where to look next:
-  eval "$(.venv/bin/python -m tools.cluster env | sed 's/^/export /')"
-  $KUBECTL -n {namespace} get canary podinfo -o yaml    # status, conditions, status.run
-  $KUBECTL -n {namespace} describe canary podinfo       # the events you saw
-  $KUBECTL -n {system} logs deploy/flagger    # what the controller decided
-  docs/architecture.md, docs/state-machine.md  # how it works
-  make cluster-down                            # removes everything again
-"""
+MANIFESTS: Final = "e2e/demo/manifests"
+EXAMPLES: Final = "examples/podinfo/manifests"
+INTERVAL: Final = 5
+"""Seconds, as in manifests/canary.yaml."""
+OWN_RATE: Final = 20.0
+"""Requests a second of the demo's own client."""
+SECONDS: Final = 240.0
+"""More than any chapter takes, also on a busy machine."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    """Everything that the story needs."""
-
-    app: podinfo.App
-    past: history.History
-    reach: access.Access
-    screen: Screen
-
-
-def clear(app: podinfo.App) -> None:
-    """An empty namespace, whatever an earlier demo left."""
-    if app.api.find("Namespace", NAMESPACE):
-        app.api.delete("Namespace", NAMESPACE)
-        wait.until(
-            f"namespace {NAMESPACE} of the last demo is gone",
-            lambda: app.api.find("Namespace", NAMESPACE) is None,
-            seconds=180,
-        )
-    body: kube.Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    app.api.apply(body)
-
-
-def tell(stage: Stage) -> None:
-    """The whole story.
-
-    Raises:
-        Deviation: something was not as announced.
-    """
-    _bootstrap(stage)
-    with load.Load(stage.app.address, rate=40) as clients:
-        stage.screen.show(clients)
-        _promoted(stage, clients)
-        _rolled_back(stage, clients)
-        _given_up(stage, clients)
-        stage.screen.show(None)
-
-
-def _bootstrap(stage: Stage) -> None:
-    stage.screen.chapter("Version 1.0.0 is put under progressive delivery")
-    app = stage.app
-    app.deploy()
-    app.route()
-    url = f"http://{names.LOADTESTER}.{names.COMPANIONS}/"
-    hey = HEY.format(host=app.host, ingress=names.INGRESS)
-    app.canary(
-        podinfo.analysis(
-            interval=INTERVAL,
-            threshold=2,
-            stepWeight=20,
-            maxWeight=60,
-            metrics=[podinfo.SUCCESS, podinfo.metric("request-duration", "20s", max=500)],
-            webhooks=[
-                podinfo.gate("confirm-rollout"),
-                podinfo.hook("rollout", url, name="load", cmd=hey),
-            ],
-        ),
-        progressDeadlineSeconds=12,
-    )
-    stage.screen.say("kubectl apply: Deployment, IngressRoute, Canary (traefik, steps of 20 %)")
-    app.bootstrap(stage.past)
-    _claim(stage, "the primary serves 1.0.0 through Traefik", app.version() == podinfo.FIRST)
-    _claim(stage, "the Deployment that people edit is at zero replicas", app.replicas() == 0)
-
-
-def _promoted(stage: Stage, clients: load.Load) -> None:
-    stage.screen.chapter("Version 2.0.0 waits at a closed gate, then is promoted step by step")
-    app, past, begun = stage.app, stage.past, time.monotonic()
-    mark = past.mark()
-    _release(stage, "2.0.0")
-    past.phase("Waiting", since=mark)
-    _claim(stage, "nothing moves while the gate is closed", app.replicas() == 0)
-    stage.screen.command(shlex.join(["kubectl", *gates.command(NAMESPACE, "/gate/open")]))
-    gates.change(stage.reach, NAMESPACE, "open")
-    past.phase("Succeeded", since=mark, seconds=RUN_SECONDS, never=("Failed",))
-    past.told("Promotion completed!", since=mark)
-    _claim(stage, "weights went 20, 40, 60 %", past.weights(mark) == [0, 20, 40, 60])
-    app.serves("2.0.0")
-    _claim(stage, "the primary serves 2.0.0", app.version() == "2.0.0")
-    failures = clients.failures(since=begun)
-    count = len(clients.answers(begun))
-    _claim(stage, f"none of {count} requests failed", not failures and count > 0)
-
-
-def _rolled_back(stage: Stage, clients: load.Load) -> None:
-    stage.screen.chapter("Version 3.0.0 answers with 500s and is rolled back")
+def bootstrap(stage: Stage) -> None:
+    """The first revision becomes the primary."""
     app, past = stage.app, stage.past
-    mark = past.mark()
-    with _gate_open(stage):
-        _release(stage, "3.0.0", PODINFO_FAIL="500", PODINFO_FAIL_RATE="0.5")
-        past.phase("Failed", since=mark, seconds=RUN_SECONDS, never=("Promoting", "Succeeded"))
+    stage.screen.title("Bootstrap: podinfo 1.0.0 goes under control")
+    for manifest in (
+        f"{EXAMPLES}/deployment.yaml",
+        f"{EXAMPLES}/traefik/ingressroute.yaml",
+        f"{MANIFESTS}/canary.yaml",
+    ):
+        stage.kubectl("apply", "-f", manifest)
+    past.phase("Initialized", seconds=SECONDS)
+    past.told("Initialization done!", seconds=60)
+    stage.check("podinfo-primary is a copy of podinfo, and ready", holds=app.ready())
+    stage.check("podinfo itself is scaled to zero", holds=app.replicas() == 0)
+    stage.check(
+        "the TraefikService sends everything to podinfo-primary",
+        holds=app.weights() == {podinfo.PRIMARY: 100},
+        found=app.weights(),
+    )
+    app.serves(podinfo.FIRST)
+    stage.check("clients get 1.0.0 through Traefik", holds=True)
+
+
+def gated(stage: Stage) -> float:
+    """A revision waits for a person."""
+    app, past = stage.app, stage.past
+    stage.screen.title("Version 2: waits at a closed gate")
+    mark = stage.release("PODINFO_VERSION=2.0.0")
+    past.phase("Waiting", since=mark, seconds=SECONDS, never=("Progressing", "Failed"))
+    past.told("waiting for approval gate", since=mark)
+    stage.screen.say("The gate is asked again at every interval; nothing happens meanwhile.")
+
+    def waits() -> bool:
+        return past.state.phase == "Waiting" and app.replicas() == 0
+
+    wait.hold("version 2 waits", waits, seconds=2 * INTERVAL)
+    stage.check("no pod of version 2 runs", holds=app.replicas() == 0)
+    stage.check("clients get 1.0.0 only", holds=stage.versions(mark) == {podinfo.FIRST})
+    return mark
+
+
+def promoted(stage: Stage, mark: float) -> None:
+    """The gate opens, traffic moves, the revision becomes the primary."""
+    app, past = stage.app, stage.past
+    stage.screen.title("Version 2: the gate opens, traffic moves step by step")
+    status = stage.kubectl(*gates.command(app.namespace, "/gate/open"))
+    stage.check("the gatekeeper accepted", holds=status == "202", found=status)
+    past.told("Confirm-rollout check gate passed", since=mark)
+    past.phase("Progressing", since=mark, seconds=60)
+    stage.screen.say("hey loads podinfo through Traefik; every step is judged by what came back.")
+    past.phase("Succeeded", since=mark, seconds=SECONDS, never=("Failed",))
+    past.told("Promotion completed!", since=mark)
+    weights = past.weights(mark)
+    stage.check("traffic moved 0, 20, 40, 60 %", holds=weights == [0, 20, 40, 60], found=weights)
+    rates, durations = stage.readings.judged(SUCCESS), stage.readings.judged(DURATION)
+    stage.check("the success rate was above 99 %", holds=min(rates, default=0) > 99, found=rates)
+    stage.check("p99 was below 500 ms", holds=0 < max(durations, default=0) < 0.5, found=durations)
+    highest = stage.readings.highest
+    stage.check(
+        f"hey was there: {highest:.0f} requests a second, {OWN_RATE:.0f} of them ours",
+        holds=highest > 1.5 * OWN_RATE,
+    )
+    stage.check("podinfo-primary runs 2.0.0", holds=app.version() == "2.0.0", found=app.version())
+    stage.all_from("2.0.0")
+    stage.check("everybody gets 2.0.0", holds=True)
+    stage.kubectl(
+        *("-n", app.namespace, "wait", "canary/podinfo", "--for=condition=promoted"),
+        "--timeout=10s",
+    )
+    failures = stage.failures(mark)
+    count = len(stage.clients.answers(mark))
+    stage.check(f"none of our {count} requests failed", holds=not failures, found=failures[:3])
+
+
+def failing(stage: Stage) -> None:
+    """A revision that answers with errors is rolled back."""
+    past = stage.past
+    stage.screen.title("Version 3: answers with 500, is rolled back")
+    stage.screen.say("The gate is still open: it stays as it is until somebody closes it.")
+    mark = stage.release("PODINFO_VERSION=3.0.0", "PODINFO_FAIL=500", "PODINFO_FAIL_RATE=0.5")
+    never = ("Promoting", "Succeeded")
+    past.phase("Failed", since=mark, seconds=SECONDS, never=never)
     past.told("Canary failed!", since=mark)
+    failed = past.mark()
     texts = past.texts(mark)
-    halted = any(text.startswith("Halt podinfo.demo advancement success rate") for text in texts)
-    _claim(stage, "the success rate halted it, then the threshold rolled it back", halted)
-    _claim(stage, "it never got more than 20 %", max(past.weights(mark)) == 20)
-    quiet = past.mark()
-    wait.until("a hundred answers after the rollback", lambda: len(clients.answers(quiet)) >= 100)
-    _claim(stage, "after the rollback no request fails", not clients.failures(since=quiet))
-    _claim(stage, "the primary still serves 2.0.0", app.version() == "2.0.0")
+    halted = [text for text in texts if "advancement success rate" in text]
+    stage.check("the success rate was too low", holds=bool(halted), found=texts)
+    rolled = [text for text in texts if "failed checks threshold reached 2" in text]
+    stage.check("two failed checks were enough", holds=bool(rolled), found=texts)
+    rolled_back(stage, failed)
+    failures = stage.failures(mark)
+    share = 100 * len(failures) / len(stage.clients.answers(mark))
+    versions = {answer.version for answer in failures}
+    stage.check(
+        f"only version 3 failed, {share:.0f} % of our requests meanwhile",
+        holds=versions == {"3.0.0"} and share < 20,
+        found=versions,
+    )
 
 
-def _given_up(stage: Stage, clients: load.Load) -> None:
-    stage.screen.chapter("Version 4.0.0 never gets ready and is given up at its deadline")
-    past, begun = stage.past, time.monotonic()
-    mark = past.mark()
-    with _gate_open(stage):
-        _release(stage, "4.0.0", PODINFO_READY="hang")
-        past.phase("Failed", since=mark, seconds=RUN_SECONDS, never=("Promoting", "Succeeded"))
+def hanging(stage: Stage) -> None:
+    """A revision that never becomes ready is given up, and no client notices."""
+    past = stage.past
+    stage.screen.title("Version 4: its readiness probe hangs, the deadline rolls it back")
+    mark = stage.release(
+        "PODINFO_VERSION=4.0.0", "PODINFO_FAIL-", "PODINFO_FAIL_RATE-", "PODINFO_READY=hang"
+    )
+    past.phase("Failed", since=mark, seconds=SECONDS, never=("Promoting", "Succeeded"))
     past.told("Canary failed!", since=mark)
+    failed = past.mark()
     texts = past.texts(mark)
-    late = any(text.startswith("Rolling back podinfo.demo progress deadline") for text in texts)
-    _claim(stage, "its progress deadline rolled it back", late)
-    answers = load.versions(clients.answers(begun))
-    _claim(stage, "no client ever saw 4.0.0", set(answers) == {"2.0.0"})
-    _claim(stage, "no request failed", not clients.failures(since=begun))
+    given_up = [text for text in texts if "progress deadline exceeded" in text]
+    stage.check("the deadline was exceeded", holds=bool(given_up), found=texts)
+    weights = past.weights(mark)
+    stage.check("it never got traffic", holds=weights == [0], found=weights)
+    rolled_back(stage, failed)
+    versions = stage.versions(mark)
+    stage.check("clients got 2.0.0 only", holds=versions == {"2.0.0"}, found=versions)
+    failures = stage.failures(mark)
+    stage.check("none of our requests failed", holds=not failures, found=failures[:3])
 
 
-@contextlib.contextmanager
-def _gate_open(stage: Stage) -> Iterator[None]:
-    """The gate stays open for a release, and is closed after it."""
-    gates.change(stage.reach, NAMESPACE, "open")
-    yield
-    gates.change(stage.reach, NAMESPACE, "close")
-
-
-def _release(stage: Stage, version: str, **faults: str) -> None:
-    settings = " ".join(f"{name}={value}" for name, value in faults.items())
-    text = f"kubectl -n demo set env deploy/podinfo PODINFO_VERSION={version} {settings}"
-    stage.screen.command(text.strip())
-    stage.app.release(version, **faults)
-
-
-def _claim(stage: Stage, text: str, holds: bool) -> None:
-    wait.expect(text, holds=holds)
-    stage.screen.proved(text)
+def rolled_back(stage: Stage, failed: float) -> None:
+    """Check that the last good revision serves alone."""
+    app = stage.app
+    stage.check(
+        "all traffic is on podinfo-primary",
+        holds=app.weights() == {podinfo.PRIMARY: 100},
+        found=app.weights(),
+    )
+    stage.check("which still runs 2.0.0", holds=app.version() == "2.0.0", found=app.version())
+    stage.check("podinfo is scaled to zero", holds=app.replicas() == 0)
+    wait.until("answers after the rollback", lambda: len(stage.clients.answers(failed)) >= 30)
+    after = stage.failures(failed)
+    stage.check("no request fails any more", holds=not after, found=after[:3])

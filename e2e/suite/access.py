@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from tools.cluster import gobuild, providers, wheels
 
+from e2e.suite import names
+
 
 class SuiteError(Exception):
     """The suite cannot do what was asked; the text is for the person at the terminal."""
@@ -40,12 +42,13 @@ class Access:
     def attempt(
         self, program: str, *arguments: str, text: str | None = None, seconds: float = 300
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program that may fail."""
+        """Run a program that may fail, in the folder of the repository."""
         return subprocess.run(
             [program, *arguments],
             input=text,
             capture_output=True,
             text=True,
+            cwd=names.ROOT,
             env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
             timeout=seconds,
         )

@@ -20,8 +20,10 @@ FIRST: Final = "1.0.0"
 SUFFIX: Final = "example.com"
 WORKLOAD: Final = {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME}
 
-FAST: Final = {"PODINFO_DRAIN": "3"}
-"""Seconds in which a terminated pod still answers: Traefik has forgotten it after less."""
+RELEASE_SECONDS: Final = 300.0
+"""More than any release takes, also on a busy machine."""
+FAST: Final = {"PODINFO_DRAIN": "8"}
+"""Seconds in which a terminated pod still answers: Traefik has forgotten it by then."""
 HEALTHY: Final = {"PODINFO_FAIL": "", "PODINFO_READY": "", "PODINFO_DELAY": ""}
 """No fault is switched on."""
 
@@ -77,11 +79,13 @@ class App:
     namespace: str
     entry: tuple[str, int]
     """Host and port of Traefik."""
+    site: str = ""
+    """Name that clients ask for; empty: one of the namespace's own."""
 
     @property
     def host(self) -> str:
         """Name that clients ask for."""
-        return f"{self.namespace}.{SUFFIX}"
+        return self.site or f"{self.namespace}.{SUFFIX}"
 
     @property
     def key(self) -> str:
@@ -195,6 +199,19 @@ class App:
         past.phase("Initialized", seconds=seconds)
         past.told("Initialization done!")
         self.serves(FIRST)
+
+
+def promoted(past: history.History, since: float) -> None:
+    """Wait until a release is promoted and has said so."""
+    past.phase("Succeeded", since=since, seconds=RELEASE_SECONDS, never=("Failed",))
+    past.told("Promotion completed!", since=since)
+
+
+def rolled_back(past: history.History, since: float) -> None:
+    """Wait until a release is rolled back and has said so."""
+    never = ("Promoting", "Succeeded")
+    past.phase("Failed", since=since, seconds=RELEASE_SECONDS, never=never)
+    past.told("Canary failed!", since=since)
 
 
 def environment(deployment: kube.Object) -> dict[str, str]:

@@ -19,8 +19,12 @@ def target(name: str) -> kube.Object:
 UNKNOWN = {"name": "nowhere", "templateRef": {"name": "nowhere"}, "interval": "1m"}
 BAD: dict[str, tuple[kube.Object, kube.Object, tuple[str, ...]]] = {
     "interval": (steps(interval="3sec"), target("other-1"), ("spec.analysis.interval",)),
-    "target": (steps(), target("missing"), ("spec.targetRef", "missing")),
-    "template": (steps(metrics=[UNKNOWN]), target("other-2"), ("nowhere",)),
+    "target": (steps(), target("missing"), ("missing.", "not found")),
+    "template": (
+        steps(metrics=[UNKNOWN]),
+        target("other-2"),
+        ("MetricTemplate nowhere", "create it"),
+    ),
     "rival": (steps(), target(podinfo.NAME), ("spec.targetRef", "already under the Canary")),
 }
 """Name: analysis, target, and words that the Event must have."""
@@ -62,15 +66,24 @@ def test_bad_canaries_disturb_nothing(good: podinfo.App, past: history.History) 
         with load.Load(good.address, rate=50) as clients:
             mark = past.mark()
             good.release("2.0.0")
-            past.phase("Succeeded", since=mark, seconds=240, never=("Failed",))
+            podinfo.promoted(past, mark)
             good.serves("2.0.0")
         for name, (_, _, words) in BAD.items():
             warning(others[name], words)
+            message = condition(good, name)["message"]
+            assert all(word in message for word in words), message
     assert clients.failures() == []
     assert past.weights(mark) == [0, 50]
     assert [
         event for event in past.events() if event.warning and "not ready" not in event.text
     ] == []
+
+
+def condition(app: podinfo.App, name: str) -> kube.Object:
+    """Return the condition that says how a Canary is."""
+    conditions = app.api.get("Canary", name, app.namespace)["status"]["conditions"]
+    found: kube.Object = next(item for item in conditions if item["type"] == "Ready")
+    return found
 
 
 def warning(past: history.History, words: tuple[str, ...]) -> None:

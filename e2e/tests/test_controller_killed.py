@@ -183,8 +183,7 @@ def promote(
             past.phase("WaitingPromotion", seconds=300, never=("Failed",))
             alive(app.api)
             gates.change(reach, app.namespace, "open")
-            past.phase("Succeeded", seconds=300, never=("Failed",))
-            past.told("Promotion completed!", seconds=120)
+            podinfo.promoted(past, 0)
             app.serves("2.0.0")
             alive(app.api)
     assert clients.failures() == []
@@ -201,8 +200,7 @@ def roll_back(app: podinfo.App, past: history.History, moments: Moments) -> Outc
         app.bootstrap(past)
         with load.Load(app.address) as clients:
             app.release("2.0.0", PODINFO_FAIL="500", PODINFO_FAIL_RATE="0.5")
-            past.phase("Failed", seconds=300, never=("Promoting", "Succeeded"))
-            past.told("Canary failed!", seconds=120)
+            podinfo.rolled_back(past, 0)
             alive(app.api)
             app.serves(podinfo.FIRST)
     assert {answer.version for answer in clients.failures()} == {"2.0.0"}

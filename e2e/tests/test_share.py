@@ -26,7 +26,7 @@ def test_one_fifth_of_the_answers(
         assert app.weights() == {podinfo.PRIMARY: 80, f"{podinfo.NAME}-canary": 20}
 
         gates.change(reach, app.namespace, "open")
-        past.phase("Succeeded", seconds=240, never=("Failed",))
+        podinfo.promoted(past, 0)
         app.serves("2.0.0")
     assert len(during) >= 1000
     assert abs(load.share(during, "2.0.0") - 20) <= TOLERANCE

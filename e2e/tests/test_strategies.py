@@ -79,7 +79,7 @@ def test_a_b_through_a_gateway(app: podinfo.App, past: history.History) -> None:
         tested = past.mark()
         assert {answer.version for answer in public.answers(mark, tested)} == {podinfo.FIRST}
         assert {answer.version for answer in insiders.answers(mark)[-20:]} == {"2.0.0"}
-        past.phase("Succeeded", since=mark, seconds=240, never=("Failed",))
+        podinfo.promoted(past, mark)
         app.serves("2.0.0")
     assert public.failures() == []
     assert insiders.failures() == []
@@ -112,7 +112,7 @@ def test_blue_green_through_a_gateway(app: podinfo.App, past: history.History) -
         tested = past.mark()
         past.told("Routing all traffic to canary", since=mark, seconds=120)
         assert {a.version for a in clients.answers(mark, tested)} == {podinfo.FIRST}
-        past.phase("Succeeded", since=mark, seconds=240, never=("Failed",))
+        podinfo.promoted(past, mark)
         app.serves("2.0.0")
     assert clients.failures() == []
     assert expected.essential(past.texts(mark), app.namespace) == [
@@ -138,7 +138,7 @@ def test_weights_through_a_gateway(app: podinfo.App, past: history.History) -> N
     with load.Load(app.address) as clients:
         mark = past.mark()
         app.release("2.0.0")
-        past.phase("Succeeded", since=mark, seconds=240, never=("Failed",))
+        podinfo.promoted(past, mark)
         app.serves("2.0.0")
     assert clients.failures() == []
     assert past.weights(mark) == [0, 10, 50]
@@ -165,7 +165,7 @@ def test_blue_green_without_a_mesh(app: podinfo.App, past: history.History) -> N
         past.told("canary iteration 3/3", since=mark, seconds=240)
         tested = past.mark()
         assert {a.version for a in clients.answers(mark, tested)} == {podinfo.FIRST}
-        past.phase("Succeeded", since=mark, seconds=240, never=("Failed",))
+        podinfo.promoted(past, mark)
         app.serves("2.0.0")
     assert clients.failures() == []
     assert expected.essential(past.texts(mark), app.namespace) == [
