@@ -17,5 +17,9 @@ class NotFound(FlaggerError):
     """The object does not exist."""
 
 
+class Gone(FlaggerError):
+    """The Canary itself was deleted; the watch is about to tell."""
+
+
 class ConfigError(FlaggerError):
     """A manifest asks for something that cannot be done; the text names field and remedy."""

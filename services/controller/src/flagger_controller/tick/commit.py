@@ -7,7 +7,8 @@ from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import CanaryStatus
 from flagger_controller.cluster import resources
-from flagger_controller.cluster.client import KubeClient, Ref
+from flagger_controller.cluster.client import ApiNotFound, KubeClient, Ref
+from flagger_controller.errors import Gone
 
 FINALIZER: Final = "finalizer.flagger.app"
 """Keeps a Canary with `revertOnDeletion` until everything is reverted."""
@@ -35,12 +36,13 @@ class Committer:
 
         Raises:
             ApiConflict: somebody wrote the Canary since it was read; decide anew.
+            Gone: it was deleted meanwhile.
         """
         before = stored.get("status") or {}
         foreign = {key: value for key, value in before.items() if key not in _OURS}
         changes = merge_patch(before, {**foreign, **status.to_api()})
         patch = {"metadata": _precondition(stored), "status": changes}
-        return await self._client.patch(ref_of(canary), patch, subresource="status")
+        return await self._patch(canary, patch, subresource="status")
 
     async def hold(self, canary: Canary, stored: Object) -> Object:
         """Add our finalizer."""
@@ -54,7 +56,13 @@ class Committer:
 
     async def _finalizers(self, canary: Canary, stored: Object, kept: list[str]) -> Object:
         metadata = {**_precondition(stored), "finalizers": kept}
-        return await self._client.patch(ref_of(canary), {"metadata": metadata})
+        return await self._patch(canary, {"metadata": metadata})
+
+    async def _patch(self, canary: Canary, patch: Object, *, subresource: str = "") -> Object:
+        try:
+            return await self._client.patch(ref_of(canary), patch, subresource=subresource)
+        except ApiNotFound as error:
+            raise Gone(str(error)) from error
 
 
 def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Object:

@@ -15,7 +15,7 @@ from typing import Final
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.cluster.client import ApiError
-from flagger_controller.errors import ConfigError, FlaggerError, Retriable
+from flagger_controller.errors import ConfigError, FlaggerError, Gone, Retriable
 from flagger_controller.rollout import step as engine
 from flagger_controller.rollout.case import ACTIVE, ANALYSING, SETTLED, Case
 from flagger_controller.rollout.decision import Decision, Event, Need
@@ -69,6 +69,9 @@ class Tick:
             decision = await self._walk(canary, stored, due=due)
         except Retriable:
             raise  # somebody was faster, or the API is busy: nothing that its owner can mend
+        except Gone as error:
+            logger.info("%s", error, extra={"canary": self.key})
+            return RESYNC
         except (ApiError, ConfigError) as error:
             if isinstance(error, ApiError) and error.terminating:
                 logger.info("%s", error, extra={"canary": self.key})

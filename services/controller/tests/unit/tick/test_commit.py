@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import CanaryStatus, Obligation, Phase, Route, Run
-from flagger_controller.cluster.client import ApiConflict, ApiNotFound
+from flagger_controller.cluster.client import ApiConflict
 from flagger_controller.cluster.diff import merged
 from flagger_controller.cluster.fake import FakeApi
+from flagger_controller.errors import Gone
 from flagger_controller.tick.commit import FINALIZER, Committer, merge_patch, ref_of
 
 from .scene import CANARY, manifest
@@ -155,7 +156,7 @@ async def test_a_commit_for_a_vanished_canary_fails() -> None:
     api = FakeApi()
     canary, body = stored(api)
     api.remove(CANARY)
-    with pytest.raises(ApiNotFound):
+    with pytest.raises(Gone):
         await Committer(api).commit(canary, body, CanaryStatus(phase=Phase.PROGRESSING))
 
 

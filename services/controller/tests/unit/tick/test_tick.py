@@ -14,6 +14,7 @@ from flagger_controller.api.status import Obligation, Phase, Route
 from flagger_controller.cluster.client import (
     ApiConflict,
     ApiError,
+    ApiNotFound,
     ApiUnavailable,
     Ref,
 )
@@ -333,6 +334,14 @@ async def test_a_commit_that_is_refused_is_told(bench: Bench) -> None:
     with pytest.raises(ApiError):
         await bench.tick(process)
     assert bench.rig.log.events == ["status is invalid"]
+
+
+async def test_a_canary_that_vanished_during_its_tick_is_no_error(bench: Bench) -> None:
+    process = await bench.progressing()
+    await asyncio.sleep(INTERVAL)
+    refuse(bench.rig, ApiNotFound(404, "NotFound", "canary not found"), CANARY, "status")
+    assert await bench.tick(process) == RESYNC
+    assert bench.rig.log.events == []
 
 
 # Canaries with the same target
