@@ -10,6 +10,11 @@ from tools.cluster.controlplane import ControlPlane, Options
 from flagger_controller.cluster.http import HttpClient
 from flagger_controller.cluster.login import load
 
+from . import kinds
+from .replay.mirror import Mirror
+from .replay.receivers import Receivers
+from .scene import World
+
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
@@ -38,3 +43,14 @@ async def client(control_plane: ControlPlane) -> AsyncIterator[HttpClient]:
     client = HttpClient(load(str(control_plane.kubeconfig)))
     yield client
     await client.close()
+
+
+@pytest.fixture(scope="session")
+def world(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Everything around controllers: CRDs, watches, Prometheus, hooks, a folder for logs."""
+    with control_plane.client() as admin, Receivers() as receivers:
+        kinds.install(admin)
+        mirror = Mirror(control_plane.url, control_plane.token, str(control_plane.ca_file))
+        mirror.start()
+        yield World(control_plane, admin, mirror, receivers, tmp_path_factory.mktemp("logs"))
+        mirror.stop()

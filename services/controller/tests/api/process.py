@@ -7,14 +7,22 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Self
 
 import requests
 
+START_SECONDS = 120.0
+END_SECONDS = 60.0
+
 
 class Controller:
-    """`python -m flagger_controller` with flags; killed or stopped by its own id."""
+    """`python -m flagger_controller` with flags; killed or stopped by its own id.
+
+    As a context manager it is started, and killed if it still runs at the end.
+    """
 
     def __init__(self, kubeconfig: pathlib.Path, log: pathlib.Path, *flags: str) -> None:
+        self.user = kubeconfig.stem
         self._log = log
         self._port = _free_port()
         self._command = [
@@ -24,21 +32,54 @@ class Controller:
         ]
         self._process: subprocess.Popen[bytes] | None = None
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def log(self) -> str:
+        """Everything it has logged, over all of its lives."""
+        return self._log.read_text()
+
     def start(self) -> None:
         """Start, and return when it watches."""
+        self.launch()
+        self.await_ready()
+
+    def launch(self) -> None:
+        """Start without waiting."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"}
             )
-        deadline = time.monotonic() + 60
+
+    def await_ready(self) -> None:
+        """Return when it watches."""
+        deadline = time.monotonic() + START_SECONDS
         while not self._ready():
-            assert self._process.poll() is None, self._log.read_text()[-3000:]
-            assert time.monotonic() < deadline, self._log.read_text()[-3000:]
-            time.sleep(0.1)
+            assert self._process is not None
+            assert self._process.poll() is None, self.log[-3000:]
+            assert time.monotonic() < deadline, self.log[-3000:]
+            time.sleep(0.05)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, and go on."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end; the exit code."""
+        assert self._process is not None
+        code = self._process.wait(END_SECONDS)
+        self._process = None
+        return code
 
     def kill(self) -> None:
         """As a crash: SIGKILL."""
@@ -62,13 +103,11 @@ class Controller:
         except requests.RequestException:
             return False
 
-    def _end(self, number: int) -> int:
+    def _end(self, number: signal.Signals) -> int:
         if self._process is None:
             return 0
-        self._process.send_signal(number)
-        code = self._process.wait(30)
-        self._process = None
-        return code
+        self.send(number)
+        return self.wait()
 
 
 def _free_port() -> int:
