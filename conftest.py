@@ -1,3 +1,5 @@
+"""What every test of the repository needs."""
+
 import asyncio
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 def no_forgotten_loop() -> None:
     """Keep pytest-asyncio from making an event loop for the main thread that nobody closes.
 
-    It asks for the current loop before its first test, which makes one if nobody ever set one.
+    It and looptime ask for the current loop before the first test, of whatever package, which
+    makes one if nobody ever set one.
     """
     asyncio.set_event_loop(None)
