@@ -90,13 +90,29 @@ class Mirror:
         reply = self._session.get(url, timeout=30)
         reply.raise_for_status()
         document = reply.json()
+        listed = {_place(body) for body in document["items"]}
+        for place, body in self._known(path).items():
+            if place not in listed:
+                self._note(path, body, gone=True)
         for body in document["items"]:
             self._note(path, body, gone=False)
         return str(document["metadata"]["resourceVersion"])
 
+    def _known(self, path: str) -> dict[tuple[str, str], Object]:
+        """What is there of a kind, as far as the mirror knows."""
+        prefix = f"{KINDS[path]}/"
+        newest = [
+            history[-1][1]
+            for kept in list(self._histories.values())
+            for key, history in list(kept.items())
+            if key.startswith(prefix) and history
+        ]
+        return {_place(body): body for body in newest if body is not None}
+
     def _watch(self, url: str, path: str, version: str) -> None:
         parameters = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "600"}
         with self._session.get(url, params=parameters, stream=True, timeout=(10, 700)) as reply:
+            reply.raise_for_status()  # 429 while a CRD that was changed gets its storage anew
             for line in reply.iter_lines():
                 event = json.loads(line)
                 if event["type"] == "ERROR":
@@ -112,3 +128,7 @@ class Mirror:
             history = self._histories[body["metadata"]["namespace"]][key]
             history.append((time.monotonic(), None if gone else body))
             self.changed.notify_all()
+
+
+def _place(body: Object) -> tuple[str, str]:
+    return body["metadata"]["namespace"], body["metadata"]["name"]
