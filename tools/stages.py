@@ -28,7 +28,7 @@ STAGES: tuple[tuple[str, Sequence[str]], ...] = (
     ("programs for the tests", (PYTHON, "-m", "tools.cluster", "build")),
     (
         "unit, model, API, services",
-        (*PYTEST, "-n", "4", "--dist", "loadfile", *FAST, f"--ignore={ALONE}"),
+        (*PYTEST, "-n", "2", "--dist", "loadfile", *FAST, f"--ignore={ALONE}"),
     ),
     ("the cluster itself", (*PYTEST, ALONE)),
     ("smoke on the real cluster", (*PYTEST, "-m", "smoke", "e2e")),

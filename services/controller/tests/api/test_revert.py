@@ -131,9 +131,11 @@ def test_everything_is_as_it_was(scenes: dict[str, Scene], plot: Plot) -> None:
 def test_the_end_is_told_once(scenes: dict[str, Scene], plot: Plot) -> None:
     scene = scenes[plot.name]
     _await_gone(scene, "Canary.flagger.app/podinfo")
+    last = "Normal Terminated canary podinfo.$ns"
+    scene.wait(lambda: last in scene.told(), last)  # told beside the tick that let the Canary go
     told = scene.told()
     assert told.count("Normal Terminating canary podinfo.$ns") == 1
-    assert told.count("Normal Terminated canary podinfo.$ns") == 1
+    assert told.count(last) == 1
 
 
 @pytest.mark.parametrize("plot", REVERTS, ids=str)
