@@ -122,7 +122,8 @@ class Player:
         conditions = [self._condition(key, value) for key, value in step.items() if key != "do"]
         self._await(lambda: all(condition() for condition in conditions), json.dumps(step))
         if "weight" in step:  # what the step is about to disturb must have been seen settled
-            self._await(lambda: time.monotonic() - max(self._changes()) > QUIET, "quiet")
+            since = time.monotonic()  # the status comes first: its objects may be still to follow
+            self._await(lambda: time.monotonic() - max(since, *self._changes()) > QUIET, "quiet")
 
     def _condition(self, key: str, value: Any) -> Callable[[], bool]:
         fields = {

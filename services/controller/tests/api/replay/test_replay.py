@@ -33,8 +33,6 @@ NAMES = sorted(path.stem for path in (HERE / "recordings").glob("*.json"))
 AT_ONCE = 24
 """Scenarios at the same time: more and the API server of a small machine is the bottleneck."""
 RESTARTING = "restart-progressing"
-OVERTAKEN = "new-revision-progressing"
-"""A push ends the weight at which objects are compared; how long that lasts, the machine decides."""
 
 
 def recording(name: str) -> dict[str, Any]:
@@ -177,9 +175,7 @@ def test_calls(replay: Replay, name: str) -> None:
         assert _patient(player.script.alerts) == _patient(expected)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NAMES if name not in departures.OTHERWISE and name != OVERTAKEN]
-)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in departures.OTHERWISE])
 def test_objects(replay: Replay, name: str) -> None:
     expected = departures.snapshots(name, recording(name)["recording"]["snapshots"])
     found = replay.of(name).snapshots()
