@@ -179,6 +179,6 @@ def test_how_the_first_one_ends(change: Change) -> None:
 
 
 def test_one_that_was_away_writes_nothing(changes: dict[str, "Future[Change]"]) -> None:
-    """At most it asks to renew its Lease, and is refused."""
+    """At most it asks to renew its Lease, and is refused: too old, or half sent when it stopped."""
     for request in changes["paused"].result().late:
-        assert (request.resource, request.code) == ("leases", 409)
+        assert (request.resource, request.code) in {("leases", 409), ("leases", 504)}
