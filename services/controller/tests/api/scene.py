@@ -191,7 +191,7 @@ class Scene:
 
     def objects(self) -> dict[str, Object]:
         """Everything that lives in the namespace, without what chance put into it."""
-        found = self.world.mirror.at(self.namespace, time.monotonic())
+        found = self.world.mirror.at(self.namespace)
         return {
             key: json.loads(self._anonymous(json.dumps(_plain(body), sort_keys=True)))
             for key, body in found.items()

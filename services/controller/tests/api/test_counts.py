@@ -115,9 +115,9 @@ def _await_quiet(scenes: Any) -> None:
     for scene in scenes:
         mirror, namespace = scene.world.mirror, scene.namespace
         while True:
-            before = mirror.at(namespace, time.monotonic())
+            before = mirror.at(namespace)
             time.sleep(1)
-            if mirror.at(namespace, time.monotonic()) == before:
+            if mirror.at(namespace) == before:
                 break
 
 

@@ -144,7 +144,7 @@ def test_clients_always_have_pods(scenes: dict[str, Scene], plot: Plot) -> None:
     scene = scenes[plot.name]
     _await_gone(scene, "Canary.flagger.app/podinfo")
     history = scene.world.mirror.history(scene.namespace, "Service/podinfo")
-    reverted = max(at for at, body in history if body and _selects_target(body))
+    reverted = max(revision for revision, body in history if body and _selects_target(body))
     before = scene.world.mirror.at(scene.namespace, reverted)["Deployment/podinfo"]
     assert before["status"].get("availableReplicas") == 2
 

@@ -5,6 +5,7 @@ as fresh copies. A reader that must not see the time before its own writes calls
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
@@ -131,6 +132,24 @@ class Cache:
         except TimeoutError:
             problems = "; ".join(sorted({_problem(r) for r in pending if not r.synced}))
             raise NotSynced(f"watch cache not ready: {problems}") from None
+
+    async def confirm(self, refs: Iterable[Ref]) -> None:
+        """Ask the API about objects that the cache lacks, and wait until it shows those it has.
+
+        Watches of different kinds deliver in any order: what was created before a Canary may
+        arrive after it.
+
+        Raises:
+            Retriable: the API cannot be asked, or the cache stays behind.
+        """
+        found = []
+        for ref in refs:
+            if self.get(ref) is None:
+                with contextlib.suppress(ApiNotFound):
+                    body = await self._client.get(ref)
+                    self._expectations.wrote(ref, int(body["metadata"]["resourceVersion"]))
+                    found.append(ref)
+        await self.caught_up(found)
 
     # Reading
 

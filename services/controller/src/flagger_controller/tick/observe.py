@@ -1,6 +1,7 @@
 """Observe: the Canary and everything it refers to, from the watch cache.
 
-Never older than our own last write, and no API call of its own (except config data that changed).
+Never older than our own last write, and no API call of its own, except for config data that
+changed, and to confirm that what a Canary needs is missing.
 What makes it impossible to serve a Canary is not an exception here but a `Problem`: a text for its
 owner, naming field and remedy.
 """
@@ -120,6 +121,7 @@ class Observer:
         self._cache.watch(refs, canary.key)
         await self._cache.synced(refs)
         await self._cache.caught_up(refs)
+        await self._cache.confirm(_needed(canary, parts))
         found = {ref: self._cache.get(ref) for ref in refs}
         return {ref: body for ref, body in found.items() if body is not None}
 
@@ -158,6 +160,7 @@ class Observer:
         self._cache.watch({*named_refs(canary, parts), *refs}, canary.key)
         await self._cache.synced(refs)
         await self._cache.caught_up(refs)
+        await self._cache.confirm(own for ref, own in sources.items() if not ref.optional)
         found: dict[ConfigRef, Object] = {}
         for ref, own in sources.items():
             if (body := await self._cache.data(own)) is not None:
@@ -184,17 +187,25 @@ def named_refs(canary: Canary, parts: Parts) -> set[Ref]:
     """Every object whose name follows from the Canary."""
     namespace = canary.namespace
     refs = {
-        Ref(parts.target.resource, canary.target, namespace),
         Ref(parts.target.resource, canary.primary, namespace),
         *service_refs(canary),
         *parts.router.refs(canary),
     }
+    refs.update(_needed(canary, parts))
     reference = canary.spec.autoscaler_ref
     if reference is not None and parts.scaler is not None:
-        for name in (reference.name, f"{reference.name}-primary"):
-            refs.add(Ref(parts.scaler.resource, name, namespace))
+        refs.add(Ref(parts.scaler.resource, f"{reference.name}-primary", namespace))
     if parts.target.resource == resources.SERVICES:
         refs.add(Ref(resources.SERVICES, f"{canary.target}-canary", namespace))
+    return refs
+
+
+def _needed(canary: Canary, parts: Parts) -> list[Ref]:
+    """What its owner made, and a Canary cannot be served without."""
+    refs = [Ref(parts.target.resource, canary.target, canary.namespace)]
+    reference = canary.spec.autoscaler_ref
+    if reference is not None and parts.scaler is not None:
+        refs.append(Ref(parts.scaler.resource, reference.name, canary.namespace))
     return refs
 
 

@@ -1,9 +1,12 @@
-"""What every object looked like at every moment, from watches on the real API server."""
+"""What every object looked like at every revision, from watches on the real API server.
+
+Revisions order the changes of all kinds exactly, however late a watch delivers them.
+"""
 
 import bisect
 import json
+import sys
 import threading
-import time
 from collections import defaultdict
 from typing import Any
 
@@ -27,7 +30,9 @@ KINDS = {
 }
 """Path of a kind to the name that recordings use."""
 
-History = list[tuple[float, Object | None]]
+History = list[tuple[int, Object | None]]
+"""Revisions of the API server, and the object since then; None when it is gone."""
+NEWEST = sys.maxsize
 
 
 class Mirror:
@@ -56,7 +61,7 @@ class Mirror:
         return history[-1][1] if history else None
 
     def history(self, namespace: str, key: str) -> History:
-        """All versions of an object with the time at which they were seen."""
+        """All versions of an object with their revisions."""
         return list(self._histories[namespace][key])
 
     def histories(self, namespace: str) -> list[tuple[str, History]]:
@@ -64,11 +69,11 @@ class Mirror:
         known = self._histories[namespace]
         return [(key, list(known[key])) for key in list(known)]
 
-    def at(self, namespace: str, moment: float) -> dict[str, Object]:
-        """All objects of a namespace at a moment."""
+    def at(self, namespace: str, revision: int = NEWEST) -> dict[str, Object]:
+        """All objects of a namespace at a revision, by recording name."""
         found = {}
         for key, history in list(self._histories[namespace].items()):
-            index = bisect.bisect_right(history, moment, key=lambda entry: entry[0])
+            index = bisect.bisect_right(history, revision, key=lambda entry: entry[0])
             body = history[index - 1][1] if index else None
             if body is not None:
                 found[key] = body
@@ -90,13 +95,14 @@ class Mirror:
         reply = self._session.get(url, timeout=30)
         reply.raise_for_status()
         document = reply.json()
+        version = str(document["metadata"]["resourceVersion"])
         listed = {_place(body) for body in document["items"]}
         for place, body in self._known(path).items():
             if place not in listed:
-                self._note(path, body, gone=True)
+                self._note(path, body, int(version), gone=True)
         for body in document["items"]:
-            self._note(path, body, gone=False)
-        return str(document["metadata"]["resourceVersion"])
+            self._note(path, body, _revision(body), gone=False)
+        return version
 
     def _known(self, path: str) -> dict[tuple[str, str], Object]:
         """What is there of a kind, as far as the mirror knows."""
@@ -117,18 +123,23 @@ class Mirror:
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     return
-                self._note(path, event["object"], gone=event["type"] == "DELETED")
+                body = event["object"]
+                self._note(path, body, _revision(body), gone=event["type"] == "DELETED")
 
-    def _note(self, path: str, body: Object, *, gone: bool) -> None:
+    def _note(self, path: str, body: Object, revision: int, *, gone: bool) -> None:
         kind = KINDS[path]
         body.setdefault("kind", kind.partition(".")[0])
         body.setdefault("apiVersion", path.rpartition("/")[0])
         key = f"{kind}/{body['metadata']['name']}"
         with self.changed:
             history = self._histories[body["metadata"]["namespace"]][key]
-            history.append((time.monotonic(), None if gone else body))
+            history.append((revision, None if gone else body))
             self.changed.notify_all()
 
 
 def _place(body: Object) -> tuple[str, str]:
     return body["metadata"]["namespace"], body["metadata"]["name"]
+
+
+def _revision(body: Object) -> int:
+    return int(body["metadata"]["resourceVersion"])

@@ -143,29 +143,6 @@ def difference(before: Object, after: Object) -> Object:
     return changes
 
 
-def merged(snapshots: list[Object]) -> list[Object]:
-    """Snapshots with the two of the initialization in one: what it does when depends on pods."""
-    start = [item for item in snapshots if item["at"].startswith(_STARTING)]
-    rest = [item for item in snapshots if not item["at"].startswith(_STARTING)]
-    changes: Object = {}
-    for item in start:
-        changes = _over(changes, item["changes"])
-    return [{"at": "initialization", "changes": changes}, *rest]
-
-
-_STARTING = ("phase=Initializing ", "phase=Initialized ")
-
-
-def _over(before: Object, changes: Object) -> Object:
-    result = dict(before)
-    for key, value in changes.items():
-        old = result.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            value = _over(old, value)
-        result[key] = value
-    return result
-
-
 def anonymous(changes: Object) -> Object:
     """Changes with the random identities of promotions hidden; that they changed still shows."""
     text = re.sub(r'"flagger-id": "[^"]+"', '"flagger-id": "<id>"', json.dumps(changes))

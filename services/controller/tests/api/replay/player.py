@@ -1,7 +1,6 @@
 """Plays one recorded scenario against our controller, and records what it did in the same form."""
 
 import copy
-import itertools
 import json
 import time
 from collections.abc import Callable
@@ -11,24 +10,24 @@ from typing import Any
 from .mirror import Mirror, Object
 from .normal import (
     Words,
-    anonymous,
-    at,
     collapsed,
-    difference,
     patient,
-    plain,
-    shown,
     status_line,
     without_repeats,
 )
 from .receivers import Receivers, Script
+from .states import CANARY, Window, windows
 
 INTERVAL = 3.0
 """Seconds of an analysis interval in a replay; recordings were made with ten."""
 DEADLINE = 240.0
 """Seconds that a scenario may take."""
-QUIET = 0.7
-"""Seconds without a change after which a weight counts as settled."""
+DONE = {
+    "Initialized": ("Initialization done!",),
+    "Succeeded": ("Promotion completed!",),
+    "Failed": ("Canary failed!", "failed, primary not ready"),
+}
+"""Phase to what may be told when everything that follows from it has been written."""
 _NOT_READY = (" not ready: ", " not ready with retryable ")
 
 
@@ -57,7 +56,6 @@ class Player:
         self.script = Script(self.name, self.scenario["answers"], self.scenario["hooks"])
         cluster.receivers.scripts[self.name] = self.script
         self.end = 0.0
-        self.baseline: dict[str, Object] = {}
 
     def _translated(self, scenario: Object, url: str) -> Object:
         text = json.dumps(scenario).replace("$ns", self.name)
@@ -76,9 +74,6 @@ class Player:
         for body in self.scenario["objects"]:
             if body["kind"] != "Canary":
                 self._create(body["apiVersion"], body["kind"], body)
-        self._await(lambda: len(self.cluster.mirror.at(self.name, time.monotonic())) > 0, "objects")
-        time.sleep(0.5)
-        self.baseline = self.cluster.mirror.at(self.name, time.monotonic())
         for body in canaries:
             self._create(body["apiVersion"], body["kind"], body)
         for step in self.scenario["steps"]:
@@ -121,9 +116,11 @@ class Player:
             return
         conditions = [self._condition(key, value) for key, value in step.items() if key != "do"]
         self._await(lambda: all(condition() for condition in conditions), json.dumps(step))
-        if "weight" in step:  # what the step is about to disturb must have been seen settled
-            since = time.monotonic()  # the status comes first: its objects may be still to follow
-            self._await(lambda: time.monotonic() - max(since, *self._changes()) > QUIET, "quiet")
+        # The status comes first: what the next step is about to disturb must have followed it.
+        weight, phase = step.get("weight", 0), step.get("phase", "")
+        told = (f"canary weight {weight}",) if weight else DONE.get(phase, ())
+        if told:
+            self._await(lambda: any(text in str(self.events()) for text in told), " or ".join(told))
 
     def _condition(self, key: str, value: Any) -> Callable[[], bool]:
         fields = {
@@ -180,7 +177,7 @@ class Player:
         return f"{_collection(api or 'apps/v1', kind, self.name)}/{name}"
 
     def _status(self) -> Object:
-        body = self.cluster.mirror.now(self.name, "Canary.flagger.app/podinfo") or {}
+        body = self.cluster.mirror.now(self.name, CANARY) or {}
         status: Object = body.get("status") or {}
         return status
 
@@ -188,15 +185,9 @@ class Player:
 
     def statuses(self) -> list[str]:
         words = Words()
-        return collapsed(line for _, line in self._lines(words))
-
-    def _lines(self, words: Words) -> list[tuple[float, str]]:
-        history = self.cluster.mirror.history(self.name, "Canary.flagger.app/podinfo")
-        return [
-            (moment, status_line(body["status"], words))
-            for moment, body in history
-            if body is not None and body.get("status")
-        ]
+        history = self.cluster.mirror.history(self.name, CANARY)
+        bodies = [body for _, body in history if body is not None and body.get("status")]
+        return collapsed(status_line(body["status"], words) for body in bodies)
 
     def events(self) -> list[str]:
         kept = self.scenario["keep_not_ready"]
@@ -221,55 +212,9 @@ class Player:
             if event["involvedObject"]["kind"] == "Canary"
         }
 
-    def snapshots(self) -> list[Object]:
-        """Settled objects of each status, as differences."""
-        words = Words()
-        lines: list[tuple[float, str]] = []
-        for moment, line in self._lines(Words()):
-            if not lines or lines[-1][1] != line:
-                lines.append((moment, line))
-        before = self._plain(self.baseline, words)
-        before["Canary.flagger.app/podinfo"] = {}
-        result = []
-        for index, (moment, line) in enumerate(lines):
-            last = index + 1 == len(lines)
-            settled = time.monotonic() if last else self._settled(moment, lines[index + 1][0])
-            after = self._plain(self.cluster.mirror.at(self.name, settled), words)
-            result.append({"at": at(line), "changes": anonymous(difference(before, after))})
-            before = after
-        return result
-
-    def _settled(self, start: float, end: float) -> float:
-        """The middle of the longest quiet time between two statuses.
-
-        What follows from a status is written right after it, what leads to the next one right
-        before that; in between the controller waits for pods or for the interval.
-        """
-        moments = [m for m in self._changes() if start < m < end]
-        edges = [start, *moments, end]
-        quiet = [(after - before, before) for before, after in itertools.pairwise(edges)]
-        length, begin = max(quiet)
-        return begin + length / 2
-
-    def _changes(self) -> list[float]:
-        """When objects changed, apart from their status."""
-        moments = []
-        for key, history in self.cluster.mirror.histories(self.name):
-            known: Object | None = None
-            for moment, body in history:
-                users = key in self.baseline
-                now = shown(key, plain(body, Words()), users=users) if body else None
-                if now != known:
-                    moments.append(moment)
-                known = now
-        return sorted(moments)
-
-    def _plain(self, objects: dict[str, Object], words: Words) -> dict[str, Object]:
-        return {
-            key: shown(key, plain(body, words), users=key in self.baseline)
-            for key, body in objects.items()
-            if "kube-root-ca" not in key
-        } | {"Canary.flagger.app/podinfo": {}}
+    def windows(self) -> list[Window]:
+        """What the objects were while each status was there."""
+        return windows(self.cluster.mirror.histories(self.name))
 
 
 def _is_stale(text: str) -> bool:

@@ -21,9 +21,10 @@ from ..process import Controller
 from . import departures
 from .crds import KINDS, definition
 from .mirror import Mirror
-from .normal import merged, patient
+from .normal import patient
 from .player import Cluster, Player
 from .receivers import Receivers
+from .states import merged, snapshots
 
 pytestmark = [pytest.mark.api, pytest.mark.timeout(600)]
 
@@ -177,11 +178,8 @@ def test_calls(replay: Replay, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in departures.OTHERWISE])
 def test_objects(replay: Replay, name: str) -> None:
-    expected = departures.snapshots(name, recording(name)["recording"]["snapshots"])
-    found = replay.of(name).snapshots()
-    assert merged(departures.comparable(name, found)) == merged(
-        departures.comparable(name, expected)
-    )
+    expected = merged(departures.snapshots(name, recording(name)["recording"]["snapshots"]))
+    assert snapshots(replay.of(name).windows(), expected) == expected
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != RESTARTING])

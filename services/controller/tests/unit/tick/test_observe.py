@@ -247,6 +247,26 @@ async def test_a_missing_target(bench: Bench, reference: dict[str, str], text: s
     assert found == f"{text}; create it, or correct spec.targetRef"
 
 
+@pytest.mark.parametrize("late", [TARGET, Ref(resources.AUTOSCALERS, NAME, NAMESPACE), SETTINGS])
+async def test_what_a_watch_has_not_delivered_yet_is_not_missing(bench: Bench, late: Ref) -> None:
+    """As when everything is applied at once: watches of different kinds are not in order."""
+    scaler = Ref(resources.AUTOSCALERS, NAME, NAMESPACE)
+    bench.uses_settings()
+    for ref, body in {scaler: {"spec": {}}, SETTINGS: config_map()}.items():
+        bench.api.put(ref, body)
+    body = bench.api.object(late) or {}
+    body["metadata"].pop("resourceVersion")
+    bench.api.remove(late)
+    await bench.problem(canary(autoscalerRef=HPA))
+    bench.api.pause_watches()
+    bench.api.put(late, body)
+    seeing = asyncio.create_task(bench.see(canary(autoscalerRef=HPA)))
+    await asyncio.sleep(1)
+    assert not seeing.done()
+    bench.api.resume_watches()
+    assert isinstance(await seeing, World)
+
+
 SETTLED = [Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED]
 ACTIVE = [Phase.PROGRESSING, Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FINALISING]
 
