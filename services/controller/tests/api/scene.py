@@ -206,7 +206,7 @@ class Scene:
     def wait(self, condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> None:
         """Wait for something that the mirror or the receivers see."""
         end = time.monotonic() + seconds
-        changed = self.world.mirror.changed
+        changed = self.world.mirror.changed(self.namespace)
         with changed:
             while not condition():
                 left = end - time.monotonic()

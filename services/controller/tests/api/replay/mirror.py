@@ -7,7 +7,7 @@ import bisect
 import json
 import sys
 import threading
-from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -35,6 +35,12 @@ History = list[tuple[int, Object | None]]
 NEWEST = sys.maxsize
 
 
+@dataclass
+class _Namespace:
+    histories: dict[str, History] = field(default_factory=dict)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+
 class Mirror:
     """Histories of all objects; one watching thread a kind."""
 
@@ -44,8 +50,7 @@ class Mirror:
         self._session.trust_env = False
         self._session.verify = ca_file
         self._session.headers["Authorization"] = f"Bearer {token}"
-        self._histories: dict[str, dict[str, History]] = defaultdict(lambda: defaultdict(list))
-        self.changed = threading.Condition()
+        self._namespaces: dict[str, _Namespace] = {}
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -55,29 +60,36 @@ class Mirror:
     def stop(self) -> None:
         self._stopped.set()
 
+    def changed(self, namespace: str) -> threading.Condition:
+        """Notified when an object of a namespace changed."""
+        return self._of(namespace).changed
+
     def now(self, namespace: str, key: str) -> Object | None:
         """An object as it is, by recording name: `Deployment/podinfo`."""
-        history = self._histories[namespace][key]
+        history = self._of(namespace).histories.get(key)
         return history[-1][1] if history else None
 
     def history(self, namespace: str, key: str) -> History:
         """All versions of an object with their revisions."""
-        return list(self._histories[namespace][key])
+        return list(self._of(namespace).histories.get(key, ()))
 
     def histories(self, namespace: str) -> list[tuple[str, History]]:
         """The histories of all objects of a namespace, by recording name."""
-        known = self._histories[namespace]
-        return [(key, list(known[key])) for key in list(known)]
+        known = self._of(namespace).histories
+        return [(key, list(history)) for key, history in list(known.items())]
 
     def at(self, namespace: str, revision: int = NEWEST) -> dict[str, Object]:
         """All objects of a namespace at a revision, by recording name."""
         found = {}
-        for key, history in list(self._histories[namespace].items()):
+        for key, history in self.histories(namespace):
             index = bisect.bisect_right(history, revision, key=lambda entry: entry[0])
             body = history[index - 1][1] if index else None
             if body is not None:
                 found[key] = body
         return found
+
+    def _of(self, namespace: str) -> _Namespace:
+        return self._namespaces.setdefault(namespace, _Namespace())
 
     def _follow(self, path: str) -> None:
         group = "api" if path.startswith("v1/") else "apis"
@@ -109,8 +121,8 @@ class Mirror:
         prefix = f"{KINDS[path]}/"
         newest = [
             history[-1][1]
-            for kept in list(self._histories.values())
-            for key, history in list(kept.items())
+            for kept in list(self._namespaces.values())
+            for key, history in list(kept.histories.items())
             if key.startswith(prefix) and history
         ]
         return {_place(body): body for body in newest if body is not None}
@@ -131,10 +143,10 @@ class Mirror:
         body.setdefault("kind", kind.partition(".")[0])
         body.setdefault("apiVersion", path.rpartition("/")[0])
         key = f"{kind}/{body['metadata']['name']}"
-        with self.changed:
-            history = self._histories[body["metadata"]["namespace"]][key]
-            history.append((revision, None if gone else body))
-            self.changed.notify_all()
+        place = self._of(body["metadata"]["namespace"])
+        with place.changed:
+            place.histories.setdefault(key, []).append((revision, None if gone else body))
+            place.changed.notify_all()
 
 
 def _place(body: Object) -> tuple[str, str]:

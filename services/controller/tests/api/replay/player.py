@@ -151,12 +151,13 @@ class Player:
         return bool(history) and history[-1][1] is None
 
     def _await(self, condition: Callable[[], bool], what: str) -> None:
-        with self.cluster.mirror.changed:
+        changed = self.cluster.mirror.changed(self.name)
+        with changed:
             while not condition():
                 left = self.end - time.monotonic()
                 if left <= 0:
                     raise Stuck(f"{self.name}: waited in vain for {what}: {self.statuses()[-1:]}")
-                self.cluster.mirror.changed.wait(min(left, 0.5))
+                changed.wait(min(left, 0.5))
 
     def _set_image(self, step: Object) -> None:
         api = "apps/v1"
