@@ -13,6 +13,8 @@ import requests
 
 START_SECONDS = 120.0
 END_SECONDS = 60.0
+ABSENT = pathlib.Path(__file__).parent / "absent"
+"""What the environment of the tests has and the controller's image has not."""
 
 
 class Controller:
@@ -56,9 +58,8 @@ class Controller:
     def launch(self) -> None:
         """Start without waiting."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-            )
+            environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ABSENT)}
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment)
 
     def await_ready(self) -> None:
         """Return when it watches."""
