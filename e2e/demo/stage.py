@@ -49,12 +49,3 @@ class Stage:
     def versions(self, since: float) -> set[str]:
         """Return the versions that answered our own clients."""
         return set(load.versions(self.clients.answers(since)))
-
-    def all_from(self, version: str) -> None:
-        """Wait until our clients get one version only."""
-
-        def only() -> bool:
-            recent = self.clients.answers()[-20:]
-            return {answer.version for answer in recent} == {version}
-
-        wait.until(f"everybody gets {version}", only, seconds=60)

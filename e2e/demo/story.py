@@ -79,7 +79,7 @@ def promoted(stage: Stage, mark: float) -> None:
         holds=highest > 1.5 * OWN_RATE,
     )
     stage.check("podinfo-primary runs 2.0.0", holds=app.version() == "2.0.0", found=app.version())
-    stage.all_from("2.0.0")
+    stage.clients.only("2.0.0")
     stage.check("everybody gets 2.0.0", holds=True)
     stage.kubectl(
         *("-n", app.namespace, "wait", "canary/podinfo", "--for=condition=promoted"),
@@ -99,13 +99,12 @@ def failing(stage: Stage) -> None:
     never = ("Promoting", "Succeeded")
     past.phase("Failed", since=mark, seconds=SECONDS, never=never)
     past.told("Canary failed!", since=mark)
-    failed = past.mark()
     texts = past.texts(mark)
     halted = [text for text in texts if "advancement success rate" in text]
     stage.check("the success rate was too low", holds=bool(halted), found=texts)
     rolled = [text for text in texts if "failed checks threshold reached 2" in text]
     stage.check("two failed checks were enough", holds=bool(rolled), found=texts)
-    rolled_back(stage, failed)
+    rolled_back(stage)
     failures = stage.failures(mark)
     share = 100 * len(failures) / len(stage.clients.answers(mark))
     versions = {answer.version for answer in failures}
@@ -125,20 +124,19 @@ def hanging(stage: Stage) -> None:
     )
     past.phase("Failed", since=mark, seconds=SECONDS, never=("Promoting", "Succeeded"))
     past.told("Canary failed!", since=mark)
-    failed = past.mark()
     texts = past.texts(mark)
     given_up = [text for text in texts if "progress deadline exceeded" in text]
     stage.check("the deadline was exceeded", holds=bool(given_up), found=texts)
     weights = past.weights(mark)
     stage.check("it never got traffic", holds=weights == [0], found=weights)
-    rolled_back(stage, failed)
+    rolled_back(stage)
     versions = stage.versions(mark)
     stage.check("clients got 2.0.0 only", holds=versions == {"2.0.0"}, found=versions)
     failures = stage.failures(mark)
     stage.check("none of our requests failed", holds=not failures, found=failures[:3])
 
 
-def rolled_back(stage: Stage, failed: float) -> None:
+def rolled_back(stage: Stage) -> None:
     """Check that the last good revision serves alone."""
     app = stage.app
     stage.check(
@@ -148,6 +146,7 @@ def rolled_back(stage: Stage, failed: float) -> None:
     )
     stage.check("which still runs 2.0.0", holds=app.version() == "2.0.0", found=app.version())
     stage.check("podinfo is scaled to zero", holds=app.replicas() == 0)
-    wait.until("answers after the rollback", lambda: len(stage.clients.answers(failed)) >= 30)
-    after = stage.failures(failed)
+    alone = stage.clients.only("2.0.0")
+    wait.until("answers after the rollback", lambda: len(stage.clients.answers(alone)) >= 30)
+    after = stage.failures(alone)
     stage.check("no request fails any more", holds=not after, found=after[:3])

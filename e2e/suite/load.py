@@ -13,8 +13,12 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
+from e2e.suite import wait
+
 SECONDS: Final = 10.0
 """A request without an answer for so long has failed."""
+RECENT: Final = 60
+"""Answers in a row after which no other version has a share of the traffic any more."""
 PER_CONNECTION: Final = 200
 """Requests after which a client opens a new connection, as clients do now and then."""
 
@@ -127,6 +131,20 @@ class Load:
     def answers(self, since: float = 0.0, until: float = float("inf")) -> list[Answer]:
         """Return the requests that were sent and answered between two times."""
         return [a for a in list(self._answers) if a.begun >= since and a.ended <= until]
+
+    def only(self, version: str, *, seconds: float = 60.0) -> float:
+        """Wait until everybody gets one version, and return the time: routers need a moment.
+
+        Raises:
+            Deviation: others still answer after so many seconds.
+        """
+
+        def alone() -> bool:
+            recent = self._answers[-RECENT:]
+            return len(recent) == RECENT and set(versions(recent)) == {version}
+
+        wait.until(f"everybody gets {version}", alone, seconds=seconds)
+        return time.monotonic()
 
     def failures(self, since: float = 0.0) -> list[Answer]:
         """Return the requests that failed."""

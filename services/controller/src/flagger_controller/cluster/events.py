@@ -180,7 +180,9 @@ class EventRecorder:
                 logger.warning("event about %s is left to the new leader: %s", key.ref, key.text)
                 return
             except ApiError as error:
-                logger.error("event about %s is lost: %s (%s)", key.ref, key.text, error)
+                # Nobody can read it where the namespace goes, too: that is no trouble of ours.
+                level = logging.INFO if error.terminating else logging.ERROR
+                logger.log(level, "event about %s is lost: %s (%s)", key.ref, key.text, error)
                 return
             except Exception:
                 logger.exception("event about %s is lost: %s", key.ref, key.text)

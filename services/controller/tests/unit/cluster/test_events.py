@@ -143,7 +143,7 @@ async def test_errors_are_logged_and_the_next_event_is_written(
 ) -> None:
     def refuse(write: Write) -> None:
         if write.body.get("message") == "one":
-            raise ApiError(403, "Forbidden", "namespace is being terminated")
+            raise ApiError(403, "Forbidden", "not allowed")
         if write.body.get("message") == "two":
             raise RuntimeError("a bug")
         if write.body.get("message") == "three":
@@ -157,6 +157,24 @@ async def test_errors_are_logged_and_the_next_event_is_written(
     for text in ("one", "two", "three"):
         assert "Canary cart.shop" in caplog.text
         assert text in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("reason", "level"),
+    [("cannot create resource events", "ERROR"), ("because it is being terminated", "INFO")],
+)
+async def test_a_namespace_that_goes_takes_its_events_along(
+    api: FakeApi, recorder: EventRecorder, caplog: pytest.LogCaptureFixture, reason: str, level: str
+) -> None:
+    def refuse(write: Write) -> None:
+        raise ApiError(403, "Forbidden", f"events is forbidden: {reason}")
+
+    api.before_write(refuse)
+    caplog.set_level("INFO")
+    recorder.record(CART, "one")
+    await recorder.flush()
+    lost = [record for record in caplog.records if "is lost" in record.message]
+    assert [record.levelname for record in lost] == [level]
 
 
 async def test_a_long_outage_gives_up(api: FakeApi, caplog: pytest.LogCaptureFixture) -> None:
