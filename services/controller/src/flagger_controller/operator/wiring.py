@@ -66,8 +66,9 @@ class Engine:
         if key not in self._ticks:
             self._ticks[key] = Tick(key, self.shell, Memory())
         seconds = await self._ticks[key].run()
-        if seconds is None:
+        if seconds is None:  # it may have gone after `forget`, during this tick
             self._ticks.pop(key, None)
+            self.cache.unwatch(key)
         return seconds
 
     def forget(self, key: str, canary: Canary | None) -> None:

@@ -62,23 +62,24 @@ class Tick:
         canary, stored = found
         if canary.metadata.uid == self.memory.released:
             return None
-        canary, stored = await self._hold(canary, stored)
         due = self._due_at(canary) <= self.shell.clock()
         self.memory.unsettled = False
         try:
+            canary, stored = await self._hold(canary, stored)
             decision = await self._walk(canary, stored, due=due)
         except Retriable:
             raise  # somebody was faster, or the API is busy: nothing that its owner can mend
         except Gone as error:
             logger.info("%s", error, extra={"canary": self.key})
-            return RESYNC
+            return None if self.shell.store.get(self.key) is None else RESYNC
         except (ApiError, ConfigError) as error:
             if isinstance(error, ApiError) and error.terminating:
                 logger.info("%s", error, extra={"canary": self.key})
                 return RESYNC
             self._tell(str(error))
             raise
-        self.memory.told = ""
+        if not self.memory.unsettled:
+            self.memory.told = ""
         return self._seconds_left(idle=due and not decision.ticked)
 
     async def _hold(self, canary: Canary, stored: Object) -> tuple[Canary, Object]:

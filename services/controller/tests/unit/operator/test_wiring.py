@@ -173,6 +173,20 @@ async def test_nothing_of_a_forgotten_canary_stays(bench: Bench) -> None:
     assert engine.pool.waiting == 0, "nobody is interested in its objects any more"
 
 
+async def test_a_canary_that_goes_while_its_tick_runs_leaves_no_watch(bench: Bench) -> None:
+    engine = bench.engine
+    bench.api.put(TARGET, DEPLOYMENT)
+    engine.canaries.put(bench.apply(canary(skipAnalysis=True)))
+    ticking = asyncio.create_task(engine.work(KEY))
+    await asyncio.sleep(0)
+    bench.api.remove(CANARY)
+    engine.forget(KEY, engine.canaries.remove(KEY))
+    assert await ticking is None
+    bench.api.remove(TARGET)
+    await asyncio.sleep(1)
+    assert engine.pool.waiting == 0
+
+
 async def test_a_forgotten_canary_makes_room_for_others_with_its_target(bench: Bench) -> None:
     engine = bench.engine
     for name, target in (("a", "cart"), ("b", "cart"), ("c", "other")):

@@ -282,6 +282,9 @@ async def test_a_refused_route_after_the_commit_is_told_and_looked_at_soon(bench
     refuse(bench.rig, ApiError(403, "Forbidden", "no right to do that"), ROUTE)
     assert await bench.tick(process) == SOON
     assert bench.rig.log.events == ["no right to do that", "Advance podinfo canary weight 50"]
+    with pytest.raises(ApiError):
+        await bench.tick(process)
+    assert bench.rig.log.events.count("no right to do that") == 1
 
 
 async def test_an_error_is_told_once_until_something_works_or_changes(bench: Bench) -> None:
@@ -473,6 +476,15 @@ async def test_a_deleted_canary_is_released_last(bench: Bench) -> None:
     assert last.ref == CANARY
     assert last.body["metadata"]["finalizers"] == []
     assert rig.log.events == ["Terminating canary podinfo", "Terminated canary podinfo"]
+
+
+async def test_a_canary_that_vanished_before_it_was_held_is_no_error(bench: Bench) -> None:
+    rig = await bench.rig.initialized()
+    process = await bench.start()
+    put(rig, revertOnDeletion=True)
+    refuse(rig, ApiNotFound(404, "NotFound", "canary not found"), CANARY)
+    assert await bench.tick(process) == RESYNC
+    assert rig.log.events == []
 
 
 # Bounds
