@@ -12,14 +12,12 @@ help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 demo: .venv/ready ## watch releases being promoted and rolled back on a real cluster
-	$(PY) -m tools.cluster up >/dev/null
 	$(PY) -m e2e.demo
 
 test: .venv/ready ## everything: lint, types, unit, model, API, services, smoke on the real cluster
 	$(PY) tools/stages.py
 
 e2e: .venv/ready ## all end-to-end tests on the real cluster
-	$(PY) -m tools.cluster up >/dev/null
 	$(PY) -m pytest e2e
 
 setup: .venv/ready ## create .venv with everything pinned, and our packages editable
@@ -28,7 +26,7 @@ setup: .venv/ready ## create .venv with everything pinned, and our packages edit
 	tools/bootstrap.sh $(SYSTEM)
 	@echo "installing the development environment into .venv (about a minute)"
 	rm -rf .venv && $(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r locks/all.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r locks/all.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
 	@touch $@
 

@@ -53,7 +53,7 @@ def api(reach: access.Access) -> Iterator[kube.Kube]:
 
 @pytest.fixture(scope="session")
 def built(reach: access.Access) -> images.Images:
-    return images.ensure()
+    return images.built()
 
 
 @pytest.fixture(scope="session")

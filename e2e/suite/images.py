@@ -42,8 +42,8 @@ class Images:
         return f"{self.repository}{service}:{self.tags[service]}"
 
 
-def ensure() -> Images:
-    """Return the images, after making those that are missing and loading them onto the nodes.
+def built() -> Images:
+    """Return the images, after making those that are missing.
 
     With CLUSTER=current nothing is built: images come from where E2E_IMAGES says (such as
     `registry.example/team/flagger-`), in the version E2E_TAG; E2E_TRAEFIK and E2E_PROMETHEUS name
@@ -57,19 +57,26 @@ def ensure() -> Images:
             traefik=os.environ.get("E2E_TRAEFIK") or "traefik:v3",
             prometheus=os.environ.get("E2E_PROMETHEUS") or "prom/prometheus",
         )
-    images = Images(
+    for tag in (catalog.TRAEFIK_IMAGE, catalog.PROMETHEUS_IMAGE):
+        catalog.image(tag)
+    return Images(
         repository=suite.PREFIX,
-        tags=_built(),
+        tags=_tags(),
         traefik=catalog.TRAEFIK_IMAGE,
         prometheus=catalog.PROMETHEUS_IMAGE,
     )
+
+
+def load(images: Images) -> None:
+    """Load the images onto the nodes; with CLUSTER=current nodes pull them."""
+    if access.provider() == "current":
+        return
     # The example manifests name podinfo by its version.
     own = [suite.tag("podinfo"), *(images.of(target) for target in suite.TARGETS)]
     access.load([images.traefik, images.prometheus, *own])
-    return images
 
 
-def _built() -> dict[str, str]:
+def _tags() -> dict[str, str]:
     """Return the tag of each target's image, after building those whose content is new."""
     tags = {target: f"{suite.version()}-{digest(target)}" for target in suite.TARGETS}
     wanted = {target: f"{suite.PREFIX}{target}:{tag}" for target, tag in tags.items()}

@@ -38,10 +38,16 @@ def up() -> access.Access:
     Raises:
         SuiteError, ClusterError, Deviation: it was not possible; the text says why.
     """
-    providers.chosen().up()
-    reach = access.current()
+    cluster = providers.chosen()
     with _alone():
-        found = images.ensure()
+        # The first time, both take minutes and leave a core idle now and then.
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            preparing = pool.submit(cluster.prepare)
+            found = images.built()
+            preparing.result()
+        cluster.up()
+        reach = access.current()
+        images.load(found)
         api = kube.Kube(reach.kubeconfig)
         try:
             _install(reach, api, found)

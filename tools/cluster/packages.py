@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from tools.cluster import progress, settings
+from tools.cluster import cache, progress, settings
 
 NODE: Final = {
     "containerd": "containerd",
@@ -50,9 +50,18 @@ def ensure(needed: Mapping[str, str]) -> None:
     Raises:
         ClusterError: we may not install (not root, not Debian), or apt failed.
     """
-    missing = sorted({package for program, package in needed.items() if not find(program)})
-    if not missing:
+    if not _missing(needed):
         return
+    with cache.locked(settings.cache_directory() / "locks" / "packages", "packages are installed"):
+        if missing := _missing(needed):
+            _install(missing)
+
+
+def _missing(needed: Mapping[str, str]) -> list[str]:
+    return sorted({package for program, package in needed.items() if not find(program)})
+
+
+def _install(missing: list[str]) -> None:
     command = "apt-get install --no-install-recommends " + " ".join(missing)
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise settings.ClusterError(f"these programs are missing; as root: {command}")

@@ -8,6 +8,9 @@ from typing import Protocol
 class Provider(Protocol):
     """A cluster that tests can run on. All methods may raise ClusterError."""
 
+    def prepare(self) -> None:
+        """Build what `up` needs and has to be built; may run beside the building of images."""
+
     def up(self) -> None:
         """Make the cluster exist and be ready; return at once where it is."""
 

@@ -49,11 +49,18 @@ class Local:
     def __init__(self) -> None:
         self._paths = layout.Layout.default()
 
-    def up(self) -> None:
-        """Start the cluster; clean up first what a killed one left behind."""
+    def prepare(self) -> None:
+        """Build Kubernetes and the images that the cluster itself needs: minutes, once."""
         _require_root()
         packages.ensure(packages.NODE)
-        system = [catalog.image(tag) for tag in catalog.SYSTEM]
+        for name in ("kube", "etcd"):
+            gobuild.binary(name)
+        for tag in catalog.SYSTEM:
+            catalog.image(tag)
+
+    def up(self) -> None:
+        """Start the cluster; clean up first what a killed one left behind."""
+        self.prepare()
         with self._locked():
             problem = self.status()
             if problem is None:
@@ -63,7 +70,7 @@ class Local:
                 progress.say(f"removing what is there ({problem})")
                 leftovers.remove_cluster(self._paths)
             try:
-                self._start(system)
+                self._start()
             except BaseException:
                 self._keep_logs()
                 leftovers.remove_cluster(self._paths)
@@ -137,7 +144,7 @@ class Local:
                 runtime.load_from(self._paths, engine.save(wanted))
             note.loaded.update({tag: present[tag] for tag in wanted})
 
-    def _start(self, system: Sequence[pathlib.Path]) -> None:
+    def _start(self) -> None:
         begun = time.monotonic()
         network.check()
         note = layout.Note(_key(), network.sysctls())
@@ -155,8 +162,8 @@ class Local:
             processes.wait_for(
                 "containerd", lambda: runtime.ready(self._paths), [containerd], READY_SECONDS
             )
-            for path in system:
-                runtime.load(self._paths, path)
+            for tag in catalog.SYSTEM:
+                runtime.load(self._paths, catalog.image(tag))
             step.update("node")
             self._start_node(plane)
         layout.Note(note.key, note.sysctls, plane.url, plane.token).write(self._paths)
