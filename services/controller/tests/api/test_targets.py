@@ -111,15 +111,14 @@ async def test_a_primary_is_written_once(client: KubeClient, namespace: str, kin
     assert target.primary(built, newer, configs, written) == written
 
 
-async def test_the_twin_of_a_service_is_written_once(client: KubeClient, namespace: str) -> None:
+async def test_the_copy_of_a_service_is_written_once(client: KubeClient, namespace: str) -> None:
     built = canary(namespace, "Service")
     target = target_for(built, SETTINGS)
     ref = Ref(resources.SERVICES, "podinfo", namespace)
     source = await client.create(ref, {"metadata": {"name": "podinfo"}, "spec": SPECS["Service"]})
-    twin = target.twin(built, source, None)
-    assert twin is not None
-    live = await client.create(Ref(resources.SERVICES, "podinfo-canary", namespace), orphan(twin))
-    assert target.twin(built, source, live) == live
+    ((copy_ref, body),) = target.copies(built, source, {}).items()
+    live = await client.create(copy_ref, orphan(body))
+    assert target.copies(built, source, {copy_ref: live}) == {copy_ref: live}
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])

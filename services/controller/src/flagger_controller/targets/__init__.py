@@ -13,7 +13,7 @@ TARGETS: Final[Mapping[str, str]] = {
     "DaemonSet": "flagger_controller.targets.daemonset:DaemonSet",
     "Service": "flagger_controller.targets.service:Service",
 }
-"""Kind of `targetRef` to the class that implements it."""
+"""Kind of `targetRef` to what makes its implementation."""
 
 SCALERS: Final[Mapping[str, str]] = {
     "HorizontalPodAutoscaler": "flagger_controller.targets.scalers.hpa:HorizontalPodAutoscaler",

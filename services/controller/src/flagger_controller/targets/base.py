@@ -12,7 +12,7 @@ from typing import Protocol
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.traits import Traits
-from flagger_controller.cluster.client import Resource
+from flagger_controller.cluster.client import Ref, Resource
 from flagger_controller.rollout.evidence import Health
 
 
@@ -60,6 +60,10 @@ class Target(Protocol):
         """False: `trackedConfigs` stays absent (Services, or the flag is off)."""
         ...
 
+    def check(self, canary: Canary, target: Object, primary: Object | None) -> None:
+        """Raise `ConfigError` if this target cannot be served; the text names field and remedy."""
+        ...
+
     def traits(self, canary: Canary, target: Object) -> Traits:
         """Selector and ports; raises `ConfigError` with the event text of targets.md section 4."""
         ...
@@ -86,8 +90,14 @@ class Target(Protocol):
         """Does the primary already carry what `primary()` would write for promotion?"""
         ...
 
-    def twin(self, canary: Canary, target: Object, live: Object | None) -> Object | None:
-        """The `-canary` copy that follows the target all the time; None for workloads."""
+    def refs(self, canary: Canary, target: Object) -> tuple[Ref, ...]:
+        """Objects besides target and primary that `copies` reads and writes."""
+        ...
+
+    def copies(
+        self, canary: Canary, target: Object, live: Mapping[Ref, Object]
+    ) -> Mapping[Ref, Object]:
+        """Copies of the user's objects that follow them all the time, built on the live ones."""
         ...
 
     def scaled(self, canary: Canary, target: Object, *, up: bool, replicas: int) -> Object | None:

@@ -8,14 +8,12 @@ owner, naming field and remedy.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
 from flagger_controller.api import validation
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import INTERVAL_FLOOR, Canary
 from flagger_controller.api.status import Phase
 from flagger_controller.clock import Clock
-from flagger_controller.cluster import resources
 from flagger_controller.cluster.cache import Cache
 from flagger_controller.cluster.client import Ref
 from flagger_controller.errors import ConfigError
@@ -25,15 +23,11 @@ from flagger_controller.routing import router_for
 from flagger_controller.routing.base import RouterSettings
 from flagger_controller.routing.kubernetes import service_refs
 from flagger_controller.targets import scaler_for, target_for, tracking
-from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings
+from flagger_controller.targets.base import TargetSettings
 from flagger_controller.targets.primary import identity
 from flagger_controller.tick.plan import Write, retreat
+from flagger_controller.tick.related import Related
 from flagger_controller.tick.world import Parts, World
-
-_KINDS: Final = {
-    tracking.CONFIG_MAP: resources.CONFIG_MAPS,
-    tracking.SECRET: resources.SECRETS,
-}
 
 
 @dataclass(frozen=True)
@@ -68,6 +62,7 @@ class Observer:
         has_template: Callable[[str, str], bool] = lambda namespace, name: True,
     ) -> None:
         self._cache = cache
+        self._related = Related(cache, settings.targets)
         self._has_template = has_template
         self._settings = settings
         self._clock = clock
@@ -130,51 +125,27 @@ class Observer:
     ) -> World:
         target = objects[Ref(parts.target.resource, canary.target, canary.namespace)]
         _check_scaler(canary, parts, objects)
-        configs, copies = await self._configs(canary, parts, target, objects)
+        if canary.status.phase is not Phase.TERMINATING:  # a revert is never held back
+            primary = Ref(parts.target.resource, canary.primary, canary.namespace)
+            parts.target.check(canary, target, objects.get(primary))
+        found = await self._related.read(canary, parts, target, named_refs(canary, parts))
         world = World(
             canary=canary,
             parts=parts,
-            live=objects,
+            live={**objects, **found.live},
             traits=parts.target.traits(canary, target),
             revision=Revision(
                 parts.target.revision(target),
-                tracking.checksums(configs) if parts.target.tracks_configs else None,
+                tracking.checksums(found.configs) if parts.target.tracks_configs else None,
             ),
-            configs=configs,
+            configs=found.configs,
             target_health=Health(ready=False),
             primary_health=Health(ready=False),
             promoted=False,
             due=due,
-            config_copies=copies,
+            config_copies=found.copies,
         )
         return judged(world, self._clock)
-
-    async def _configs(
-        self, canary: Canary, parts: Parts, target: Object, objects: dict[Ref, Object]
-    ) -> tuple[Configs, Mapping[Ref, Object]]:
-        """The tracked configs, and their copies as they must be."""
-        wanted = parts.target.configs(target)
-        sources = {ref: Ref(_KINDS[ref.kind], ref.name, canary.namespace) for ref in wanted}
-        twins = {ref: replace(own, name=f"{own.name}-primary") for ref, own in sources.items()}
-        refs = {*sources.values(), *twins.values()}
-        self._cache.watch({*named_refs(canary, parts), *refs}, canary.key)
-        await self._cache.synced(refs)
-        await self._cache.caught_up(refs)
-        await self._cache.confirm(own for ref, own in sources.items() if not ref.optional)
-        found: dict[ConfigRef, Object] = {}
-        for ref, own in sources.items():
-            if (body := await self._cache.data(own)) is not None:
-                found[ref] = body
-        configs = tracking.resolve(wanted, found, canary.namespace)
-        for ref in configs:
-            if (body := await self._cache.data(twins[ref])) is not None:
-                objects[twins[ref]] = body
-        settings = self._settings.targets
-        copies = {
-            twins[ref]: tracking.copied(canary, settings, ref, body, objects.get(twins[ref]))
-            for ref, body in configs.items()
-        }
-        return configs, copies
 
 
 def template_places(canary: Canary) -> list[tuple[str, str]]:
@@ -195,8 +166,6 @@ def named_refs(canary: Canary, parts: Parts) -> set[Ref]:
     reference = canary.spec.autoscaler_ref
     if reference is not None and parts.scaler is not None:
         refs.add(Ref(parts.scaler.resource, f"{reference.name}-primary", namespace))
-    if parts.target.resource == resources.SERVICES:
-        refs.add(Ref(resources.SERVICES, f"{canary.target}-canary", namespace))
     return refs
 
 

@@ -16,6 +16,7 @@ from flagger_controller.cluster.client import Ref
 from flagger_controller.rollout import weights
 from flagger_controller.rollout.case import ACTIVE, ANALYSING, KUBERNETES
 from flagger_controller.routing import kubernetes
+from flagger_controller.targets import replicas
 from flagger_controller.tick.world import Parts, World
 
 
@@ -148,9 +149,7 @@ def _routes(world: World, route: Route) -> Iterator[Write]:
 def _workload(world: World) -> Iterator[Write]:
     """Create the primary when it is missing, replace its template when it is promoted."""
     target = world.live[world.target_ref]
-    twin = world.parts.target.twin(world.canary, target, world.live.get(world.twin_ref))
-    if twin is not None:
-        yield from _put(world, {world.twin_ref: twin})
+    yield from _put(world, world.parts.target.copies(world.canary, target, world.live))
     live = world.live.get(world.primary_ref)
     if live is not None and not world.promoting:
         return
@@ -195,11 +194,7 @@ def _replicas_from_zero(world: World) -> int:
     """Replicas of a target that is scaled up (targets.md 5.3)."""
     source = world.scaler_ref
     scaler = world.live.get(source) if source else None
-    if world.parts.scaler is not None:
-        return world.parts.scaler.replicas(scaler) if scaler is not None else 1
-    primary = world.live.get(world.primary_ref)
-    replicas = primary.get("spec", {}).get("replicas") if primary else None
-    return replicas if isinstance(replicas, int) and replicas > 0 else 1
+    return replicas.from_zero(world.live.get(world.primary_ref), world.parts.scaler, scaler)
 
 
 def _scaled(world: World, route: Route, before: Plan) -> Plan:

@@ -54,11 +54,6 @@ class World:
         return Ref(self.parts.target.resource, self.canary.primary, self.canary.namespace)
 
     @property
-    def twin_ref(self) -> Ref:
-        """The copy that follows a Service target."""
-        return replace(self.target_ref, name=f"{self.canary.target}-canary")
-
-    @property
     def scaler_ref(self) -> Ref | None:
         """The target's autoscaler."""
         reference = self.canary.spec.autoscaler_ref

@@ -151,7 +151,8 @@ def test_inputs_stay_as_they_are(target: Target, kind: str) -> None:
     target.configs(source)
     target.primary(built, target_object(kind, image="podinfo:2"), configs, live)
     target.promoted(built, source, configs, live)
-    target.twin(built, source, live)
+    target.check(built, source, live)
+    target.copies(built, source, dict.fromkeys(target.refs(built, source), live))
     target.scaled(built, source, up=False, replicas=1)
     target.reverted(source, live, replicas=1)
     target.health(built, live, primary=True, now=NOW)
@@ -220,9 +221,14 @@ def test_untracked_configs_are_left_alone(target: Target, kind: str) -> None:
     assert target.configs(body) == target.configs(source)
 
 
-def test_a_service_is_copied_twice_and_a_workload_once(target: Target, kind: str) -> None:
-    twin = target.twin(canary(kind), target_object(kind), None)
-    assert (twin is not None) == (kind == "Service")
+def test_what_follows_the_target_is_written_once(target: Target, kind: str) -> None:
+    source = target_object(kind)
+    originals = dict.fromkeys(target.refs(canary(kind), source), source)
+    copies = target.copies(canary(kind), source, {})
+    live = {ref: stored(body) for ref, body in copies.items()}
+    assert set(copies) <= set(originals)
+    assert (copies != {}) == (kind == "Service")
+    assert target.copies(canary(kind), source, live) == live
 
 
 def test_health_tells_what_is_missing(target: Target, kind: str) -> None:

@@ -115,12 +115,12 @@ def test_revert_is_scaling_up(daemonset: Build) -> None:
 def test_rolling_update_is_the_default(
     canary: Build, daemonset: Build, strategy: Object | None
 ) -> None:
-    assert TARGET.traits(canary(), daemonset(updateStrategy=strategy)).selector is not None
+    TARGET.check(canary(), daemonset(updateStrategy=strategy), None)
 
 
 def test_on_delete_is_refused(canary: Build, daemonset: Build) -> None:
     with pytest.raises(ConfigError) as caught:
-        TARGET.traits(canary(), daemonset(updateStrategy={"type": "OnDelete"}))
+        TARGET.check(canary(), daemonset(updateStrategy={"type": "OnDelete"}), None)
     assert str(caught.value) == (
         "daemonset podinfo.test must have RollingUpdate strategy but have OnDelete"
     )

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from flagger_controller.api.base import Object
+from flagger_controller.targets.replicas import from_zero
 from flagger_controller.targets.scalers import queries
 from flagger_controller.targets.scalers.hpa import HorizontalPodAutoscaler
 from flagger_controller.targets.scalers.scaledobject import PAUSED_REPLICAS, ScaledObject
-from flagger_controller.targets.scaling import start_replicas
 
 Build = Callable[..., Any]
 
@@ -269,4 +269,4 @@ def test_replicas_to_start_with(low: int | None, replicas: int) -> None:
 def test_who_says_how_many_replicas_to_start_with(
     primary: Object | None, scaler: Any, found: Object | None, replicas: int
 ) -> None:
-    assert start_replicas(primary, scaler, found) == replicas
+    assert from_zero(primary, scaler, found) == replicas

@@ -170,10 +170,9 @@ class Scene:
             scaler=scaler_for(self.canary),
             provider=self.canary.spec.provider,
         )
-        live = {
-            ref: self.memory.get(ref) for ref in named_refs(self.canary, parts) if self.get(ref)
-        }
-        target = live[Ref(parts.target.resource, NAME, NAMESPACE)]
+        target = self.memory.get(Ref(parts.target.resource, NAME, NAMESPACE))
+        refs = {*named_refs(self.canary, parts), *parts.target.refs(self.canary, target)}
+        live = {ref: self.memory.get(ref) for ref in refs if self.get(ref)}
         configs, copies = {}, {}
         for wanted in parts.target.configs(target):
             configs[wanted] = self.memory.get(SETTINGS)

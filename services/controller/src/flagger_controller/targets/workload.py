@@ -1,0 +1,163 @@
+"""Workloads as targets: what Deployments, DaemonSets and StatefulSets have in common.
+
+`Workload` is the `Target`; what is special to a kind is said in its `Kind`, in a file of its own.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.traits import Selector, Traits
+from flagger_controller.cluster.client import Ref, Resource
+from flagger_controller.rollout.evidence import Health
+from flagger_controller.targets import metadata, revision, tracking, traits
+from flagger_controller.targets import primary as primaries
+from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings
+
+
+class Scaling(Protocol):
+    """How a workload gets its pods and loses all of them."""
+
+    def template(self, target: Object) -> Object:
+        """The pod template as it is while the target has pods; not to be changed."""
+        ...
+
+    def resize(self, canary: Canary, source: Object, spec: Object, *, new: bool) -> None:
+        """Give the primary's spec the size of the target's spec `source`."""
+        ...
+
+    def scaled(self, target: Object, *, up: bool, replicas: int) -> Object | None:
+        """As `Target.scaled`."""
+        ...
+
+    def reverted(self, target: Object, primary: Object | None, *, replicas: int) -> Object | None:
+        """As `Target.reverted`."""
+        ...
+
+
+class Readiness(Protocol):
+    """How the status of a workload is read."""
+
+    def __call__(self, canary: Canary, workload: Object, *, primary: bool, now: datetime) -> Health:
+        """As `Target.health`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is special to one kind of workload."""
+
+    resource: Resource
+    scaling: Scaling
+    carried: tuple[str, ...]
+    """What a promotion takes over besides template and size."""
+    health: Readiness
+    fixed: Callable[[Object], Object] = lambda spec: {}
+    """What only a new primary takes over of the target's spec: the server lets nobody change it."""
+    check: Callable[[Canary, Object, Object | None, Selector], None] = lambda *_: None
+    """As `Target.check`, with the selector of the target."""
+    refs: Callable[[Canary, Object], tuple[Ref, ...]] = lambda *_: ()
+    """As `Target.refs`."""
+    copies: Callable[[Canary, Object, Mapping[Ref, Object], Selector], Mapping[Ref, Object]] = (
+        lambda *_: {}
+    )
+    """As `Target.copies`, with the selector of the target."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The `Target` for a kind of workload."""
+
+    kind: Kind
+    settings: TargetSettings = field(default_factory=TargetSettings)
+
+    @property
+    def resource(self) -> Resource:
+        """How the API server addresses the kind."""
+        return self.kind.resource
+
+    @property
+    def tracks_configs(self) -> bool:
+        """Config tracking can be switched off for the whole controller."""
+        return self.settings.config_tracking
+
+    def check(self, canary: Canary, target: Object, primary: Object | None) -> None:
+        """What the kind cannot do; raises `ConfigError`."""
+        self.kind.check(canary, target, primary, self._selector(canary, target))
+
+    def traits(self, canary: Canary, target: Object) -> Traits:
+        """Selector and discovered ports; `ConfigError` without a usable selector label."""
+        return traits.of(canary, target, self.settings, self._label)
+
+    def revision(self, target: Object) -> str:
+        """Hash of the whole pod template, annotations included; the size is no difference."""
+        return revision.digest(self.kind.scaling.template(target))
+
+    def configs(self, target: Object) -> tuple[ConfigRef, ...]:
+        """What the pod template refers to; nothing when tracking is off."""
+        if not self.tracks_configs:
+            return ()
+        return tracking.references(target["spec"]["template"]["spec"])
+
+    def primary(
+        self, canary: Canary, target: Object, configs: Configs, live: Object | None
+    ) -> Object:
+        """The primary (5.1, 5.2).
+
+        A template that says the same as the live one keeps its identity, so that nothing is rolled
+        for nothing.
+        """
+        body = metadata.header(self.resource) if live is None else {}
+        selector = self._selector(canary, target)
+        body |= primaries.body(canary, self.settings, target, live, selector)
+        spec, source = body["spec"], target["spec"]
+        if live is None:
+            spec.update(self.kind.fixed(source))
+        primaries.carry(source, spec, self.kind.carried)
+        self.kind.scaling.resize(canary, source, spec, new=live is None)
+        wanted = self._template(canary, target, configs)
+        spec["template"] = primaries.settled(canary, wanted, spec.get("template"), configs)
+        return body
+
+    def promoted(self, canary: Canary, target: Object, configs: Configs, primary: Object) -> bool:
+        """Does the primary run the target's template with these configs?"""
+        wanted = self._template(canary, target, configs)
+        return primaries.promoted(canary, wanted, primary["spec"]["template"], configs)
+
+    def refs(self, canary: Canary, target: Object) -> tuple[Ref, ...]:
+        """What `copies` reads and writes."""
+        return self.kind.refs(canary, target)
+
+    def copies(
+        self, canary: Canary, target: Object, live: Mapping[Ref, Object]
+    ) -> Mapping[Ref, Object]:
+        """What follows the user's objects all the time."""
+        return self.kind.copies(canary, target, live, self._selector(canary, target))
+
+    def scaled(self, canary: Canary, target: Object, *, up: bool, replicas: int) -> Object | None:
+        """Give the target pods, or take all of them."""
+        return self.kind.scaling.scaled(target, up=up, replicas=replicas)
+
+    def reverted(self, target: Object, primary: Object | None, *, replicas: int) -> Object | None:
+        """Give the target its size back."""
+        return self.kind.scaling.reverted(target, primary, replicas=replicas)
+
+    def health(self, canary: Canary, workload: Object, *, primary: bool, now: datetime) -> Health:
+        """Readiness, as the kind reports it."""
+        return self.kind.health(canary, workload, primary=primary, now=now)
+
+    @property
+    def _label(self) -> str:
+        """The kind in messages."""
+        return self.resource.kind.lower()
+
+    def _selector(self, canary: Canary, target: Object) -> Selector:
+        return traits.selector(canary, target, self.settings, self._label)
+
+    def _template(self, canary: Canary, target: Object, configs: Configs) -> Object:
+        source = self.kind.scaling.template(target)
+        selector = self._selector(canary, target)
+        return primaries.template(canary, source, self.revision(target), configs, selector)

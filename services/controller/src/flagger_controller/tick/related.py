@@ -1,0 +1,83 @@
+"""Observe, second part: objects that only the content of the target names.
+
+The ConfigMaps and Secrets of its pods with their copies, and Services that are followed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
+from flagger_controller.cluster import resources
+from flagger_controller.cluster.cache import Cache
+from flagger_controller.cluster.client import Ref
+from flagger_controller.targets import tracking
+from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings
+from flagger_controller.tick.world import Parts
+
+_KINDS: Final = {
+    tracking.CONFIG_MAP: resources.CONFIG_MAPS,
+    tracking.SECRET: resources.SECRETS,
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is there of it."""
+
+    configs: Configs
+    """The tracked configs."""
+    copies: Mapping[Ref, Object]
+    """Their copies as they must be."""
+    live: Mapping[Ref, Object]
+    """Copies and Services as they are."""
+
+
+class Related:
+    """Reads it from the watch cache."""
+
+    def __init__(self, cache: Cache, settings: TargetSettings) -> None:
+        self._cache = cache
+        self._settings = settings
+
+    async def read(self, canary: Canary, parts: Parts, target: Object, named: set[Ref]) -> Found:
+        """What is there now.
+
+        Args:
+            canary: whose target it is.
+            parts: what serves the canary.
+            target: the live target.
+            named: what else the canary refers to; it stays watched.
+
+        Raises:
+            ConfigError: a config is missing that pods cannot start without.
+            Retriable: the cache cannot answer yet, or config data could not be read.
+        """
+        wanted = parts.target.configs(target)
+        sources = {ref: Ref(_KINDS[ref.kind], ref.name, canary.namespace) for ref in wanted}
+        twins = {ref: replace(own, name=f"{own.name}-primary") for ref, own in sources.items()}
+        followed = parts.target.refs(canary, target)
+        refs = {*sources.values(), *twins.values(), *followed}
+        self._cache.watch({*named, *refs}, canary.key)
+        await self._cache.synced(refs)
+        await self._cache.caught_up(refs)
+        await self._cache.confirm(own for ref, own in sources.items() if not ref.optional)
+        configs = tracking.resolve(wanted, await self._existing(sources), canary.namespace)
+        copies = await self._existing({ref: twins[ref] for ref in configs})
+        return Found(
+            configs=configs,
+            copies={
+                twins[ref]: tracking.copied(canary, self._settings, ref, body, copies.get(ref))
+                for ref, body in configs.items()
+            },
+            live={twins[ref]: body for ref, body in copies.items()} | self._known(followed),
+        )
+
+    async def _existing(self, places: Mapping[ConfigRef, Ref]) -> dict[ConfigRef, Object]:
+        found = {ref: await self._cache.data(place) for ref, place in places.items()}
+        return {ref: body for ref, body in found.items() if body is not None}
+
+    def _known(self, refs: tuple[Ref, ...]) -> dict[Ref, Object]:
+        found = {ref: self._cache.get(ref) for ref in refs}
+        return {ref: body for ref, body in found.items() if body is not None}
