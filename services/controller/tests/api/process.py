@@ -58,7 +58,8 @@ class Controller:
     def launch(self) -> None:
         """Start without waiting."""
         with self._log.open("ab") as log:
-            environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ABSENT)}
+            path = os.pathsep.join([str(ABSENT), os.environ.get("PYTHONPATH", "")])
+            environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment)
 
     def await_ready(self) -> None:
