@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+from flagger_controller.api import ownership
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Route
@@ -94,7 +95,7 @@ class Istio:
         """
         ref = self.refs(canary)[2]
         found = live.get(ref)
-        if found is None or objects.is_ours(canary, found):
+        if found is None or ownership.is_ours(canary, found):
             return {}
         spec = _original(found)
         return {} if spec is None else {ref: objects.patched(found, {"spec": spec})}
@@ -109,7 +110,7 @@ def _with_original(canary: Canary, found: Object, stamp: objects.Stamp) -> objec
     """
     spec = objects.spec_of(found)
     if (
-        objects.is_ours(canary, found)
+        ownership.is_ours(canary, found)
         or virtualservice.is_ours(canary, spec)
         or objects.LAST_APPLIED in objects.annotations_of(found)
     ):

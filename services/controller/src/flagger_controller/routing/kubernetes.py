@@ -1,7 +1,7 @@
 """The generated Services of every provider, and the router of provider `kubernetes`.
 
 Canary, primary and apex Service (routing.md section 5, targets.md section 9) exist for every
-Deployment and DaemonSet. With provider `kubernetes` they are the whole data plane, so its router
+workload. With provider `kubernetes` they are the whole data plane, so its router
 has no objects of its own.
 """
 
@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from enum import StrEnum
 
+from flagger_controller.api import ownership
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary, CustomMetadata
 from flagger_controller.api.status import Route
@@ -77,7 +78,7 @@ def reverted_services(canary: Canary, traits: Traits, live: Objects) -> Mapping[
     """
     ref = service_refs(canary)[2]
     found = live.get(ref)
-    if traits.selector is None or found is None or objects.controller_of(found):
+    if traits.selector is None or found is None or ownership.controller_of(found):
         return {}
     if selector := _applied_selector(found):
         spec = objects.patched(objects.spec_of(found), {"selector": selector})
@@ -112,7 +113,7 @@ def _service(
         spec["type"] = "ClusterIP"
         if service.headless:
             spec["clusterIP"] = "None"
-    if service.traffic_distribution or (found and objects.is_ours(canary, found)):
+    if service.traffic_distribution or (found and ownership.is_ours(canary, found)):
         spec["trafficDistribution"] = service.traffic_distribution or None
     stamp = _stamp(canary, ref, traits, found, metadata or CustomMetadata())
     return objects.converged(ref, found, stamp, spec)
@@ -122,7 +123,7 @@ def _stamp(
     canary: Canary, ref: Ref, traits: Traits, found: Object | None, metadata: CustomMetadata
 ) -> objects.Stamp:
     """Our metadata; only the two Flux annotations on a Service that we took over."""
-    if found is not None and not objects.is_ours(canary, found):
+    if found is not None and not ownership.is_ours(canary, found):
         return objects.Stamp(annotations=objects.HANDS_OFF)
     labels = dict(metadata.labels)
     if traits.selector:

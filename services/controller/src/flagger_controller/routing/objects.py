@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from flagger_controller.api.base import GROUP, Object
+from flagger_controller.api import ownership
+from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary, CanaryService, CustomMetadata
 from flagger_controller.api.traits import Traits
 from flagger_controller.cluster.client import Ref
@@ -97,24 +98,6 @@ def annotations_of(live: Object) -> Mapping[str, str]:
     return live["metadata"].get("annotations") or {}
 
 
-def controller_of(live: Object) -> Mapping[str, Any] | None:
-    """The owner reference of the object's controller."""
-    for owner in items(live["metadata"].get("ownerReferences")):
-        if owner.get("controller"):
-            return dict(owner)
-    return None
-
-
-def is_ours(canary: Canary, live: Object) -> bool:
-    """Did this Canary create the object?"""
-    owner = controller_of(live) or {}
-    return (
-        owner.get("kind") == "Canary"
-        and str(owner.get("apiVersion")).startswith(f"{GROUP}/")
-        and owner.get("name") == canary.name
-    )
-
-
 def claimed(canary: Canary, ref: Ref, live: Objects) -> Object | None:
     """The live object, if there is one and we may write it.
 
@@ -125,9 +108,9 @@ def claimed(canary: Canary, ref: Ref, live: Objects) -> Object | None:
         ConfigError: somebody else controls the object.
     """
     found = live.get(ref)
-    if found is None or is_ours(canary, found):
+    if found is None or ownership.is_ours(canary, found):
         return found
-    if owner := controller_of(found):
+    if owner := ownership.controller_of(found):
         raise ConfigError(
             f"{ref} is controlled by {owner.get('kind')} {owner.get('name')}: "
             "remove it, or set spec.service.name to a name that is free"
