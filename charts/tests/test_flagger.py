@@ -126,6 +126,7 @@ def test_rights_cover_what_a_rollout_needs(render: Render) -> None:
         ("", "services"),
         ("apps", "deployments"),
         ("apps", "daemonsets"),
+        ("apps", "statefulsets"),
         ("autoscaling", "horizontalpodautoscalers"),
         ("keda.sh", "scaledobjects"),
         ("networking.istio.io", "virtualservices"),

@@ -33,7 +33,7 @@ collection cannot reach, or that has to vanish during a rollout.
   resources: [events]
   verbs: [create, patch]
 {{ include "flagger.managed" (list "" "configmaps" "secrets" "services") }}
-{{ include "flagger.managed" (list "apps" "deployments" "daemonsets") }}
+{{ include "flagger.managed" (list "apps" "deployments" "daemonsets" "statefulsets") }}
 {{ include "flagger.managed" (list "autoscaling" "horizontalpodautoscalers") }}
 {{- end -}}
 

@@ -9,6 +9,7 @@ import pytest
 from tools.cluster.audit import Request
 
 from .scene import FLAGGER, Object, Scene, World
+from .stateful import REFERENCE, SERVICE, deployed, released
 
 pytestmark = [pytest.mark.api, pytest.mark.timeout(600)]
 
@@ -60,10 +61,15 @@ def fleet(world: World) -> Fleet:
         world.scene("failed") as failed,
         world.scene("suspended") as suspended,
         world.scene("succeeded") as succeeded,
+        world.scene("stateful") as stateful,
+        deployed(stateful),
         world.controller(),
     ):
         scenes = {"idle": idle, "failed": failed, "suspended": suspended, "succeeded": succeeded}
+        stateful.canary(targetRef=REFERENCE, service=SERVICE)
         _bring_to_rest(scenes)
+        scenes["stateful"] = stateful
+        _release(stateful)
         mark = world.plane.audit.mark()
         time.sleep(INTERVALS)
         seen = world.plane.audit.requests(since=mark, user="flagger")
@@ -110,6 +116,13 @@ def _bring_to_rest(scenes: dict[str, Scene]) -> None:
     _await_quiet(scenes.values())
 
 
+def _release(stateful: Scene) -> None:
+    stateful.wait_phase("Initialized")
+    released(stateful, "2")
+    stateful.wait_event("Promotion completed!")
+    _await_quiet([stateful])
+
+
 def _await_quiet(scenes: Any) -> None:
     """Wait until pods are where they must be: nothing that a canary refers to moves any more."""
     for scene in scenes:
@@ -121,7 +134,7 @@ def _await_quiet(scenes: Any) -> None:
                 break
 
 
-@pytest.mark.parametrize("label", ["idle", "failed", "suspended", "succeeded", ""])
+@pytest.mark.parametrize("label", ["idle", "failed", "suspended", "succeeded", "stateful", ""])
 def test_canaries_at_rest_cost_nothing(fleet: Fleet, label: str) -> None:
     assert fleet.requests(label) == []
 
@@ -132,6 +145,7 @@ def test_what_is_at_rest(fleet: Fleet) -> None:
         "failed": {"Failed": 1},
         "suspended": {"Initialized": 1, "Progressing": 1},
         "succeeded": {"Succeeded": 1},
+        "stateful": {"Succeeded": 1},
     }
 
 

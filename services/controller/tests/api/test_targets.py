@@ -23,6 +23,7 @@ CONFIG = ConfigRef("ConfigMap", "settings")
 RESOURCES: dict[str, Resource] = {
     "Deployment": resources.DEPLOYMENTS,
     "DaemonSet": resources.DAEMON_SETS,
+    "StatefulSet": resources.STATEFUL_SETS,
     "Service": resources.SERVICES,
 }
 POD: Object = {
@@ -50,9 +51,15 @@ POD: Object = {
     },
 }
 WORKLOAD: Object = {"selector": {"matchLabels": {"app": "podinfo"}}, "template": POD}
+CLAIM: Object = {
+    "metadata": {"name": "data"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+}
 SPECS: dict[str, Object] = {
     "Deployment": WORKLOAD | {"replicas": 2},
     "DaemonSet": WORKLOAD,
+    "StatefulSet": WORKLOAD
+    | {"replicas": 2, "serviceName": "pods", "volumeClaimTemplates": [CLAIM]},
     "Service": {"selector": {"app": "podinfo"}, "ports": [{"port": 80}], "type": "LoadBalancer"},
 }
 
@@ -97,6 +104,7 @@ async def test_a_primary_is_written_once(client: KubeClient, namespace: str, kin
     primary_ref = Ref(RESOURCES[kind], "podinfo-primary", namespace)
     body = target.primary(built, source, configs, None)
     live = await client.create(primary_ref, orphan(body))
+    target.check(built, source, live)
     assert target.promoted(built, source, configs, live)
     assert target.primary(built, source, configs, live) == live
     patch: Object = {"spec": {"selector": {"app": "podinfo", "v": "2"}}}
@@ -121,7 +129,24 @@ async def test_the_copy_of_a_service_is_written_once(client: KubeClient, namespa
     assert target.copies(built, source, {copy_ref: live}) == {copy_ref: live}
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
+@pytest.mark.parametrize("ports", [[], [{"name": "http", "port": 80}]], ids=["no-ports", "ports"])
+async def test_the_copy_of_a_governing_service_is_written_once(
+    client: KubeClient, namespace: str, ports: list[Object]
+) -> None:
+    built = canary(namespace, "StatefulSet")
+    target = target_for(built, SETTINGS)
+    source = {"metadata": {"name": "podinfo"}, "spec": SPECS["StatefulSet"]}
+    governing, _ = target.refs(built, source)
+    spec = {"clusterIP": "None", "selector": {"app": "podinfo"}, "ports": ports}
+    there = {
+        governing: await client.create(governing, {"metadata": {"name": "pods"}, "spec": spec})
+    }
+    ((copy_ref, body),) = target.copies(built, source, there).items()
+    there |= {copy_ref: await client.create(copy_ref, body)}
+    assert target.copies(built, source, there) == {copy_ref: there[copy_ref]}
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "StatefulSet"])
 async def test_scaling(client: KubeClient, namespace: str, kind: str) -> None:
     built = canary(namespace, kind)
     target = target_for(built, SETTINGS)

@@ -41,7 +41,9 @@ def _part(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 _REFERENCES: Final[Facts] = {
     "spec.targetRef": _say("The workload under progressive delivery, in this namespace."),
     "spec.targetRef.namespace": None,
-    "spec.targetRef.kind": _enum("Kind of the target.", "DaemonSet", "Deployment", "Service"),
+    "spec.targetRef.kind": _enum(
+        "Kind of the target.", "DaemonSet", "Deployment", "Service", "StatefulSet"
+    ),
     "spec.autoscalerRef": _say("Autoscaler of the target; a -primary twin is generated."),
     "spec.autoscalerRef.kind": _enum(
         "Kind of the autoscaler.", "HorizontalPodAutoscaler", "ScaledObject"

@@ -29,6 +29,8 @@ _KNATIVE: Final = "knative"
 _KNATIVE_TARGET: Final = ("serving.knative.dev/v1", "Service")
 _LONGEST_NAME: Final = 63 - len("-primary")
 """Characters of a Service name that leave room for our suffix."""
+_LONGEST_STATEFUL_SET: Final = 52 - len("-primary")
+"""Kubernetes makes labels of the names of StatefulSets, with a hash of eleven characters."""
 
 Rule = Callable[[Canary, str], Iterator[str]]
 
@@ -116,6 +118,15 @@ def _service(canary: Canary, _: str) -> Iterator[str]:
         yield (
             f'spec.service.name "{name}" must be the name of the target Service "{ref.name}": '
             "remove it"
+        )
+
+
+def _target(canary: Canary, _: str) -> Iterator[str]:
+    ref = canary.spec.target_ref
+    if ref.kind == "StatefulSet" and len(ref.name) > _LONGEST_STATEFUL_SET:
+        yield (
+            f'spec.targetRef.name: a StatefulSet "{canary.primary}" would get no pods, its name is '
+            f"too long: use a target with a name of at most {_LONGEST_STATEFUL_SET} characters"
         )
 
 
@@ -265,7 +276,7 @@ def _is_address(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
-_PROBLEMS: Final[tuple[Rule, ...]] = (_knative, _cookies, _service, _scaler, _steps)
+_PROBLEMS: Final[tuple[Rule, ...]] = (_knative, _cookies, _service, _target, _scaler, _steps)
 _WARNINGS: Final[tuple[Rule, ...]] = (
     *(_weights, _strategy, _numbers, _metrics, _bounds, _timeouts, _hooks),
 )

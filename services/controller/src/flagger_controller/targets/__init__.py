@@ -11,6 +11,7 @@ from flagger_controller.targets.base import Scaler, Target, TargetSettings
 TARGETS: Final[Mapping[str, str]] = {
     "Deployment": "flagger_controller.targets.deployment:Deployment",
     "DaemonSet": "flagger_controller.targets.daemonset:DaemonSet",
+    "StatefulSet": "flagger_controller.targets.statefulset:StatefulSet",
     "Service": "flagger_controller.targets.service:Service",
 }
 """Kind of `targetRef` to what makes its implementation."""

@@ -25,14 +25,20 @@ def deployment(canary: Canary, workload: Object, *, primary: bool, now: datetime
 
     One with 0 replicas is ready but not available: whether that is good is for the engine to say.
     """
-    status = workload.get("status") or {}
     trouble = _deployment_trouble(canary, workload, threshold(canary, primary=primary), now)
-    available = _count(status, "availableReplicas") > 0
-    if trouble is None:
-        return Health(ready=True, available=available)
     who = f"{_name(canary, primary=primary)} not ready: "
-    text = who if primary else f"canary deployment {who}"
-    return Health(False, trouble.retriable, text + trouble.reason, available, not _stale(workload))
+    return _by_replicas(workload, who if primary else f"canary deployment {who}", trouble)
+
+
+def statefulset(canary: Canary, workload: Object, *, primary: bool, now: datetime) -> Health:
+    """Readiness of a StatefulSet, by the counts of a Deployment and the deadline of a DaemonSet.
+
+    Its pods are replaced one after the other, all of them within one deadline. While no partition
+    holds pods back, the counts say everything that its two revisions say.
+    """
+    trouble = _statefulset_trouble(canary, workload, threshold(canary, primary=primary), now)
+    who = f"statefulset {_name(canary, primary=primary)} not ready: "
+    return _by_replicas(workload, f"{'primary' if primary else 'canary'} {who}", trouble)
 
 
 def daemonset(canary: Canary, workload: Object, *, primary: bool, now: datetime) -> Health:
@@ -61,6 +67,14 @@ def threshold(canary: Canary, *, primary: bool) -> int:
 def needed(pods: int, percent: int) -> int:
     """How many of so many pods must be available: rounded up, at least one of them (T24)."""
     return max(-(-pods * percent // 100), min(pods, 1))
+
+
+def _by_replicas(workload: Object, text: str, trouble: _Trouble | None) -> Health:
+    """What follows for a workload that counts its available replicas."""
+    available = _count(workload.get("status") or {}, "availableReplicas") > 0
+    if trouble is None:
+        return Health(ready=True, available=available)
+    return Health(False, trouble.retriable, text + trouble.reason, available, not _stale(workload))
 
 
 def _deployment_trouble(
@@ -96,6 +110,15 @@ def _counting(workload: Object, percent: int) -> str | None:
     return None
 
 
+def _statefulset_trouble(
+    canary: Canary, workload: Object, percent: int, now: datetime
+) -> _Trouble | None:
+    if _stale(workload):
+        return _Trouble(f"{_WAITING}observed statefulset generation less than desired generation")
+    reason = _counting(workload, percent)
+    return None if reason is None else _within_deadline(canary, reason, now)
+
+
 def _daemonset_trouble(
     canary: Canary, workload: Object, percent: int, now: datetime
 ) -> _Trouble | None:
@@ -109,14 +132,18 @@ def _daemonset_trouble(
     available, need = _count(status, "numberAvailable"), needed(desired, percent)
     if updated >= desired and available >= need:
         return None
+    reason = f"{available} of {need} (readyThreshold {percent}%) updated pods are available"
+    if updated < desired:
+        reason = f"{updated} out of {desired} new pods have been updated"
+    return _within_deadline(canary, reason, now)
+
+
+def _within_deadline(canary: Canary, reason: str, now: datetime) -> _Trouble:
+    """Without conditions of its own a workload has from the last tick that changed our status."""
     since = canary.status.run.ticked_at or canary.status.last_transition_time
     if _overdue(since, canary.deadline, now):
         return _Trouble(f"exceeded its progressDeadlineSeconds: {canary.deadline}", retriable=False)
-    if updated < desired:
-        return _Trouble(f"{_WAITING}{updated} out of {desired} new pods have been updated")
-    return _Trouble(
-        f"{_WAITING}{available} of {need} (readyThreshold {percent}%) updated pods are available"
-    )
+    return _Trouble(_WAITING + reason)
 
 
 def _expired(canary: Canary, available: Object, now: datetime) -> bool:

@@ -18,6 +18,8 @@ KINDS = {
     "flagger.app/v1beta1/canaries": "Canary.flagger.app",
     "apps/v1/deployments": "Deployment",
     "apps/v1/daemonsets": "DaemonSet",
+    "apps/v1/statefulsets": "StatefulSet",
+    "v1/persistentvolumeclaims": "PersistentVolumeClaim",
     "v1/services": "Service",
     "v1/configmaps": "ConfigMap",
     "v1/secrets": "Secret",

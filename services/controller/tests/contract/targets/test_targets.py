@@ -29,6 +29,19 @@ SERVICE_SPEC = {
 }
 
 
+CLAIM = {
+    "metadata": {"name": "data"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    "status": {"phase": "Pending"},
+}
+SIZES: dict[str, Object] = {
+    "Deployment": {"replicas": 2},
+    "DaemonSet": {},
+    "StatefulSet": {"replicas": 2, "serviceName": "pods", "volumeClaimTemplates": [CLAIM]},
+}
+"""What the specs of workloads have besides selector and template."""
+
+
 def canary(kind: str, **extra: Any) -> Canary:
     spec = {
         "targetRef": {"apiVersion": "v1", "kind": kind, "name": "podinfo"},
@@ -69,8 +82,7 @@ def target_object(kind: str, **template: Any) -> Object:
         selector = {"app": template.get("image", "podinfo")}
         return {"metadata": meta, "spec": SERVICE_SPEC | {"selector": selector}}
     spec = {"selector": {"matchLabels": {"app": "podinfo"}}, "template": pods(**template)}
-    replicas = {"replicas": 2} if kind == "Deployment" else {}
-    return {"metadata": meta, "spec": spec | replicas}
+    return {"metadata": meta, "spec": copy.deepcopy(spec | SIZES[kind])}
 
 
 def stored(body: Object) -> Object:
@@ -223,12 +235,20 @@ def test_untracked_configs_are_left_alone(target: Target, kind: str) -> None:
 
 def test_what_follows_the_target_is_written_once(target: Target, kind: str) -> None:
     source = target_object(kind)
-    originals = dict.fromkeys(target.refs(canary(kind), source), source)
-    copies = target.copies(canary(kind), source, {})
+    governing = {"metadata": {"name": "pods"}, "spec": SERVICE_SPEC | {"clusterIP": "None"}}
+    users = {ref: governing for ref in target.refs(canary(kind), source) if ref.name == "pods"}
+    copies = target.copies(canary(kind), source, users)
+    assert set(copies) <= set(target.refs(canary(kind), source)) - set(users)
+    assert (copies != {}) == (kind in ("Service", "StatefulSet"))
     live = {ref: stored(body) for ref, body in copies.items()}
-    assert set(copies) <= set(originals)
-    assert (copies != {}) == (kind == "Service")
-    assert target.copies(canary(kind), source, live) == live
+    assert target.copies(canary(kind), source, users | live) == live
+
+
+def test_a_target_that_is_like_its_primary_is_not_refused(target: Target, kind: str) -> None:
+    source = target_object(kind)
+    target.check(canary(kind), source, None)
+    live = stored(target.primary(canary(kind), source, configs_of(target, source), None))
+    target.check(canary(kind), source, live)
 
 
 def test_health_tells_what_is_missing(target: Target, kind: str) -> None:

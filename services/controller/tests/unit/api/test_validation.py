@@ -15,6 +15,7 @@ from flagger_controller.api.canary import Canary
 DOCUMENTS = pathlib.Path(__file__).parent / "documents"
 KNATIVE = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "podinfo"}
 SERVICE = {"apiVersion": "core/v1", "kind": "Service", "name": "podinfo"}
+STATEFUL = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "podinfo"}
 HPA = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "podinfo"}
 
 
@@ -98,6 +99,15 @@ PROBLEMS = [
         ],
     ),
     (canary(autoscalerRef=HPA | {"primaryScalerReplicas": {"minReplicas": 3}}), "istio", []),
+    (canary(targetRef=STATEFUL | {"name": "n" * 44}), "istio", []),
+    (
+        canary(targetRef=STATEFUL | {"name": "n" * 45}),
+        "istio",
+        [
+            f'spec.targetRef.name: a StatefulSet "{"n" * 45}-primary" would get no pods, its name '
+            "is too long: use a target with a name of at most 44 characters"
+        ],
+    ),
     (
         analysis(stepWeight=0),
         "istio",

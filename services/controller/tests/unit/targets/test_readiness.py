@@ -183,6 +183,80 @@ def test_t24_needed_pods(pods: int, percent: int, need: int) -> None:
     assert readiness.needed(pods, percent) == need
 
 
+STS_WAIT = "canary statefulset podinfo.test not ready: waiting for rollout to finish: "
+STS_SHORT = STS_WAIT + "1 of 3 (readyThreshold 100%) updated replicas are available"
+
+STS_CASES = [
+    pytest.param(3, counts(3, 3), 9999, Health(True), id="ready"),
+    pytest.param(0, counts(0, 0), 9999, Health(True, available=False), id="zero-replicas"),
+    pytest.param(
+        3,
+        counts(3, 3, observed=0),
+        9999,
+        Health(
+            False,
+            True,
+            STS_WAIT + "observed statefulset generation less than desired generation",
+            observed=False,
+        ),
+        id="generation",
+    ),
+    pytest.param(
+        3,
+        counts(1, 3, 3),
+        600,
+        Health(False, True, STS_WAIT + "1 out of 3 new replicas have been updated"),
+        id="one-after-the-other",
+    ),
+    pytest.param(
+        1,
+        counts(1, 1, 2),
+        600,
+        Health(False, True, STS_WAIT + "1 old replicas are pending termination"),
+        id="terminating",
+    ),
+    pytest.param(3, counts(3, 1), 600, Health(False, True, STS_SHORT), id="at-the-deadline"),
+    pytest.param(
+        3,
+        counts(3, 1),
+        601,
+        Health(
+            False,
+            False,
+            "canary statefulset podinfo.test not ready: exceeded its progressDeadlineSeconds: 600",
+        ),
+        id="after-the-deadline",
+    ),
+]
+
+
+@pytest.mark.parametrize(("replicas", "status", "age", "health"), STS_CASES)
+def test_statefulset(
+    canary: Build, deployment: Build, replicas: int, status: Object, age: int, health: Health
+) -> None:
+    """The counts are those of a Deployment; it has no conditions to look at."""
+    workload = deployment(spec={"replicas": replicas}, status=status)
+    since = (NOW - timedelta(seconds=age)).isoformat()
+    built = canary(status={"run": {"tickedAt": since}})
+    assert readiness.statefulset(built, workload, primary=False, now=NOW) == health
+
+
+def test_text_for_a_primary_statefulset(canary: Build, deployment: Build) -> None:
+    workload = deployment(metadata={"name": "podinfo-primary"}, status=counts(0, 0))
+    health = readiness.statefulset(canary(), workload, primary=True, now=NOW)
+    assert health.reason == (
+        "primary statefulset podinfo-primary.test not ready: waiting for rollout to finish: "
+        "0 out of 1 new replicas have been updated"
+    )
+
+
+def test_a_statefulset_is_not_overdue_before_the_first_status_write(
+    canary: Build, deployment: Build
+) -> None:
+    workload = deployment(status=counts(1, 0))
+    assert readiness.statefulset(canary(), workload, primary=False, now=NOW).retriable
+
+
 def test_thresholds_are_the_workloads_own(canary: Build, deployment: Build) -> None:
     tolerant = canary(analysis={"canaryReadyThreshold": 50, "primaryReadyThreshold": 75})
     workload = deployment(spec={"replicas": 4}, status=counts(4, 2))

@@ -36,9 +36,9 @@ def test_no_scaler(canary: Build) -> None:
     ("ref", "text"),
     [
         (
-            {"kind": "StatefulSet"},
-            'spec.targetRef.kind "StatefulSet" is not supported; '
-            "use one of DaemonSet, Deployment, Service",
+            {"kind": "ReplicaSet"},
+            'spec.targetRef.kind "ReplicaSet" is not supported; '
+            "use one of DaemonSet, Deployment, Service, StatefulSet",
         ),
         (
             {"kind": "Service", "apiVersion": "serving.knative.dev/v1"},

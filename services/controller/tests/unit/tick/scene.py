@@ -30,6 +30,7 @@ LABELS = {"app": NAME}
 KINDS: Mapping[str, Resource] = {
     "Deployment": resources.DEPLOYMENTS,
     "DaemonSet": resources.DAEMON_SETS,
+    "StatefulSet": resources.STATEFUL_SETS,
     "Service": resources.SERVICES,
 }
 SCALERS: Mapping[str, Resource] = {
@@ -66,8 +67,10 @@ def workload(kind: str = "Deployment", *, configs: bool = False, replicas: int =
     if kind == "Service":
         return {"spec": {"selector": LABELS, "ports": [{"port": 80, "protocol": "TCP"}]}}
     spec: Object = {"selector": {"matchLabels": LABELS}, "template": template(configs=configs)}
-    if kind == "Deployment":
+    if kind != "DaemonSet":
         spec["replicas"] = replicas
+    if kind == "StatefulSet":
+        spec["serviceName"] = "pods"
     return {"metadata": {"labels": LABELS}, "spec": spec}
 
 
@@ -228,7 +231,7 @@ class Scene:
     def _pods(self) -> None:
         """The controllers of workloads: what can be ready is."""
         for ref, body in list(self.memory.objects.items()):
-            if ref.resource in (resources.DEPLOYMENTS, resources.DAEMON_SETS):
+            if ref.resource.group == "apps":
                 status = _pods_of(body, dead=ref in self.dead)
                 if status != body.get("status"):
                     self.put(ref, {**body, "status": status})

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -40,6 +40,9 @@ pytestmark = pytest.mark.looptime
 HPA = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": NAME}
 KEDA = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": NAME}
 COPY = Ref(resources.CONFIG_MAPS, "settings-primary", NAMESPACE)
+DAEMON = Ref(resources.DAEMON_SETS, NAME, NAMESPACE)
+STATEFUL = Ref(resources.STATEFUL_SETS, NAME, NAMESPACE)
+STATEFUL_REF = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": NAME}
 PROVIDER = Settings("traefik", TargetSettings(), RouterSettings())
 
 
@@ -194,6 +197,20 @@ async def test_the_configs_of_the_target_and_their_copies_are_watched_too(bench:
         "cart.shop: ConfigMap settings.shop",
         "cart.shop: Service cart.shop",
     ]
+
+
+async def test_the_services_that_name_a_statefulsets_pods_are_watched(bench: Bench) -> None:
+    bench.api.put(STATEFUL, workload("StatefulSet"))
+    await bench.world(canary(targetRef=STATEFUL_REF))
+    await bench.changed()
+    for name in ("pods", "pods-primary"):
+        bench.api.put(Ref(resources.SERVICES, name, NAMESPACE), {"spec": {}})
+    assert await bench.changed() == [
+        "cart.shop: Service pods-primary.shop",
+        "cart.shop: Service pods.shop",
+    ]
+    live = (await bench.world(canary(targetRef=STATEFUL_REF))).live
+    assert {ref.name for ref in live} == {NAME, "pods", "pods-primary"}
 
 
 async def test_a_config_that_keeps_the_canary_from_being_served_is_watched(bench: Bench) -> None:
@@ -366,6 +383,40 @@ async def test_a_target_without_a_usable_label(bench: Bench) -> None:
     bench.api.put(TARGET, {"spec": {"selector": {"matchLabels": labels}, "template": pods}})
     text = await bench.problem(canary())
     assert text.startswith("getSelectorLabel failed: deployment cart.shop ")
+
+
+@pytest.mark.parametrize("strategy", ["OnDelete", "RollingUpdate"])
+@pytest.mark.parametrize("ref", [DAEMON, STATEFUL])
+async def test_a_target_that_cannot_be_served_can_be_reverted(
+    bench: Bench, ref: Ref, strategy: str
+) -> None:
+    kind = ref.resource.kind
+    body = workload(kind)
+    bench.api.put(ref, {**body, "spec": {**body["spec"], "updateStrategy": {"type": strategy}}})
+    reference = {"apiVersion": "apps/v1", "kind": kind, "name": NAME}
+    await bench.world(canary(Phase.TERMINATING, targetRef=reference))
+    if strategy == "OnDelete":
+        text = await bench.problem(canary(targetRef=reference))
+        assert "must have RollingUpdate strategy but have OnDelete" in text
+    else:
+        await bench.world(canary(targetRef=reference))
+
+
+async def test_a_target_that_differs_from_its_primary_is_told_before_a_release(
+    bench: Bench,
+) -> None:
+    bench.api.put(STATEFUL, workload("StatefulSet"))
+    world = await bench.world(canary(targetRef=STATEFUL_REF))
+    primary = world.parts.target.primary(world.canary, world.live[STATEFUL], {}, None)
+    bench.api.put(replace(STATEFUL, name=f"{NAME}-primary"), primary)
+    await bench.changed()
+    await bench.world(canary(targetRef=STATEFUL_REF))
+    body = workload("StatefulSet")
+    claims = [{"metadata": {"name": "data"}}]
+    bench.api.put(STATEFUL, {**body, "spec": {**body["spec"], "volumeClaimTemplates": claims}})
+    await bench.changed()
+    text = await bench.problem(canary(targetRef=STATEFUL_REF))
+    assert text.startswith("statefulset cart.shop spec.volumeClaimTemplates cannot be changed ")
 
 
 async def test_what_validation_finds_is_told_all_at_once(bench: Bench) -> None:

@@ -33,6 +33,7 @@ PRIMARY_SCALER = Ref(resources.SCALED_OBJECTS, f"{NAME}-primary", NAMESPACE)
 COPY = Ref(resources.CONFIG_MAPS, "settings-primary", NAMESPACE)
 PAUSED = "autoscaling.keda.sh/paused-replicas"
 DAEMON = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": NAME}
+STATEFUL = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": NAME}
 SERVICE_TARGET = {"apiVersion": "v1", "kind": "Service", "name": NAME}
 
 
@@ -536,6 +537,42 @@ def test_revert_of_a_daemonset_lets_its_pods_run_again() -> None:
     assert not scene.memory.get(ref)["spec"]["template"]["spec"].get("nodeSelector")
 
 
+# StatefulSets
+
+
+def test_the_primary_is_named_by_a_service_before_it_is_made() -> None:
+    scene = Scene.of(Phase.INITIALIZING, targetRef=STATEFUL)
+    pods = Ref(resources.SERVICES, "pods", NAMESPACE)
+    scene.put(pods, {"spec": {"clusterIP": "None", "selector": {"app": NAME}}})
+    assert names(scene.plan()) == [
+        "Service cart-canary",
+        "Service cart-primary",
+        "Service pods-primary",
+        "StatefulSet cart-primary",
+    ]
+    scene.release()
+    scene.put(pods, {"spec": {"clusterIP": "None", "selector": {"app": NAME, "tier": "db"}}})
+    assert names(scene.plan()) == ["Service pods-primary"]
+    assert scene.settle().settled
+    copied = scene.memory.get(Ref(resources.SERVICES, "pods-primary", NAMESPACE))
+    assert copied["spec"]["selector"] == {"app": "cart-primary", "tier": "db"}
+    scene.memory.delete(pods)
+    assert scene.plan().settled
+
+
+def test_a_statefulset_is_scaled_to_zero_and_back() -> None:
+    scene = Scene.of(targetRef=STATEFUL, autoscalerRef=HPA).release()
+    target = Ref(resources.STATEFUL_SETS, NAME, NAMESPACE)
+    primary = Ref(resources.STATEFUL_SETS, f"{NAME}-primary", NAMESPACE)
+    assert (replicas(scene, target), replicas(scene, primary)) == (0, 2)
+    scene.become(Phase.PROGRESSING, Run(route=split(0)))
+    assert scene.settle().settled
+    assert replicas(scene, target) == 3  # the autoscaler's minimum
+    deleted(scene)
+    scene.settle()
+    assert replicas(scene, target) == 2
+
+
 # Service targets
 
 
@@ -561,6 +598,7 @@ def test_the_copy_of_a_service_target_follows_it_all_the_time() -> None:
 TARGETS: list[dict[str, Any]] = [
     {},
     {"targetRef": DAEMON},
+    {"targetRef": STATEFUL},
     {"targetRef": SERVICE_TARGET},
     {"autoscalerRef": HPA},
     {"autoscalerRef": KEDA},
