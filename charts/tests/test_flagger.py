@@ -141,6 +141,8 @@ def test_rights_cover_what_a_rollout_needs(render: Render) -> None:
         ("split.smi-spec.io", "trafficsplits"),
     ]:
         assert found[key] == cared_for, key
+    budgets = {"get", "list", "watch", "create", "update", "delete"}
+    assert found["policy", "poddisruptionbudgets"] == budgets
     assert found["networking.k8s.io", "ingresses"] == {*cared_for, "delete"}
     assert found["flagger.app", "canaries"] == {"get", "list", "watch", "update", "patch"}
     assert found["flagger.app", "canaries/status"] == {"update", "patch"}
@@ -165,7 +167,7 @@ def test_rights_cover_every_kind_the_controller_knows(render: Render) -> None:
 
 def test_rights_can_be_limited_to_providers(render: Render) -> None:
     found = rights(of(render("flagger", "rbac.providers={traefik,keda}"), "ClusterRole"))
-    base = {"", "apps", "autoscaling", "discovery.k8s.io", "flagger.app"}
+    base = {"", "apps", "autoscaling", "discovery.k8s.io", "flagger.app", "policy"}
     groups = {group for group, _ in found} - base
     assert groups == {"traefik.io", "keda.sh"}
 

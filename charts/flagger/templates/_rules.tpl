@@ -35,6 +35,10 @@ collection cannot reach, or that has to vanish during a rollout.
 {{ include "flagger.managed" (list "" "configmaps" "secrets" "services") }}
 {{ include "flagger.managed" (list "apps" "deployments" "daemonsets" "statefulsets") }}
 {{ include "flagger.managed" (list "autoscaling" "horizontalpodautoscalers") }}
+# The copy for the primary goes when its original does.
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, update, delete]
 {{- end -}}
 
 {{/* Leader election. */}}

@@ -1,4 +1,4 @@
-"""A StatefulSet with volumes and a governing Service, and the volumes to bind its claims to."""
+"""A StatefulSet with volumes, a governing Service and a disruption budget."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +16,14 @@ SERVICE = {"name": "shop", "port": 80, "targetPort": "http"}
 
 @contextmanager
 def deployed(scene: Scene, *, tag: str = "1", replicas: int = 2) -> Iterator[None]:
-    """The application, while its volumes exist: they belong to no namespace."""
+    """The application, and its volumes for as long: they belong to no namespace."""
     names = [f"{scene.namespace}-{number}" for number in range(2 * replicas)]
     for name in names:
         scene.api.create(VOLUMES, _volume(scene, name))
     try:
         scene.create("v1", "ConfigMap", {"metadata": {"name": "podinfo"}, "data": {"colour": "x"}})
         scene.create("v1", "Service", {"metadata": {"name": "podinfo"}, "spec": GOVERNING})
+        scene.create("policy/v1", "PodDisruptionBudget", BUDGET)
         scene.create("apps/v1", "StatefulSet", statefulset(scene, tag, replicas))
         yield
     finally:
@@ -30,6 +31,10 @@ def deployed(scene: Scene, *, tag: str = "1", replicas: int = 2) -> Iterator[Non
             scene.api.delete(f"{VOLUMES}/{name}")
 
 
+BUDGET: Object = {
+    "metadata": {"name": "podinfo"},
+    "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "podinfo"}}},
+}
 GOVERNING: Object = {
     "clusterIP": "None",
     "selector": {"app": "podinfo"},

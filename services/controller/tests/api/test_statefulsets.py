@@ -2,16 +2,31 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
 
 from .scene import FLAGGER, Object, Scene, World, condition, image
-from .stateful import PRIMARY, REFERENCE, SERVICE, TARGET, claim, deployed, released, statefulset
+from .stateful import (
+    BUDGET,
+    PRIMARY,
+    REFERENCE,
+    SERVICE,
+    TARGET,
+    claim,
+    deployed,
+    released,
+    statefulset,
+)
 
 pytestmark = [pytest.mark.api, pytest.mark.timeout(600)]
 
-LABELS = ("promoted", "rolled-back", "broken", "made-anew", "reverted")
+LABELS = ("promoted", "rolled-back", "broken", "made-anew", "reverted", "own-budget")
+OTHER_BUDGET: Object = {
+    "metadata": {"name": "podinfo-primary"},
+    "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "podinfo-primary"}}},
+}
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +38,8 @@ def scenes(world: World) -> Iterator[dict[str, Scene]]:
         stack.enter_context(world.controller())
         for label, scene in found.items():
             stack.enter_context(deployed(scene))
+            if label == "own-budget":
+                scene.create("policy/v1", "PodDisruptionBudget", OTHER_BUDGET)
             more: Object = {"progressDeadlineSeconds": 5} if label == "broken" else {}
             revert = label == "reverted"
             scene.canary(targetRef=REFERENCE, service=SERVICE, revertOnDeletion=revert, **more)
@@ -111,6 +128,44 @@ def test_the_governing_service_is_followed(scenes: dict[str, Scene]) -> None:
     )
 
 
+OWN_BUDGET, COPY = "PodDisruptionBudget/podinfo", "PodDisruptionBudget/podinfo-primary"
+
+
+def test_the_primary_is_under_a_disruption_budget(scenes: dict[str, Scene]) -> None:
+    scene = scenes["promoted"]
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "podinfo-primary"}}}
+    assert of(scene, COPY)["spec"] == spec
+    # Its controller says which pods are under it.
+    scene.wait(partial(counts, scene, COPY, 2), "two pods under the copy")
+    scene.wait(partial(counts, scene, OWN_BUDGET, 0), "no pods under the original")
+
+
+def counts(scene: Scene, key: str, pods: int) -> bool:
+    status = of(scene, key)["status"]
+    return bool(status.get("currentHealthy") == status.get("expectedPods") == pods)
+
+
+def test_the_budget_of_the_primary_follows_and_goes(scenes: dict[str, Scene]) -> None:
+    scene = scenes["rolled-back"]
+    scene.patch("policy/v1", "poddisruptionbudgets", "podinfo", {"spec": {"minAvailable": 2}})
+    scene.wait(lambda: of(scene, COPY)["spec"]["minAvailable"] == 2, "the copy to follow")
+    scene.delete("policy/v1", "poddisruptionbudgets", "podinfo")
+    scene.wait(lambda: scene.now(COPY) is None, "the copy to go")
+    scene.create("policy/v1", "PodDisruptionBudget", BUDGET)
+    scene.wait(lambda: scene.now(COPY), "a new copy")
+
+
+def test_a_budget_that_somebody_made_is_never_touched(scenes: dict[str, Scene]) -> None:
+    scene = scenes["own-budget"]
+    history = scene.world.mirror.history(scene.namespace, COPY)
+    assert all(body and body["spec"] == OTHER_BUDGET["spec"] for _, body in history)
+    assert "ownerReferences" not in of(scene, COPY)["metadata"]
+    scene.delete("policy/v1", "poddisruptionbudgets", "podinfo")
+    released(scene, "2")
+    scene.wait_phase("Succeeded")
+    assert of(scene, COPY)["metadata"].get("deletionTimestamp") is None
+
+
 def test_a_bad_release_is_rolled_back(scenes: dict[str, Scene]) -> None:
     scene = scenes["rolled-back"]
     assert image(of(scene, PRIMARY)) == "1"
@@ -149,10 +204,14 @@ def _make_anew(scene: Scene, **spec: Any) -> None:
     scene.create("apps/v1", "StatefulSet", statefulset(scene, replicas=0, **spec))
 
 
+def gone(scene: Scene, key: str) -> bool:
+    return scene.now(key) is None
+
+
 def test_a_revert_gives_the_target_its_size_back(scenes: dict[str, Scene]) -> None:
     scene = scenes["reverted"]
-    for key in ("Canary.flagger.app/podinfo", PRIMARY, "Service/podinfo-primary"):
-        scene.wait(lambda key=key: scene.now(key) is None, f"{key} to be gone")  # type: ignore[misc]
+    for key in ("Canary.flagger.app/podinfo", PRIMARY, "Service/podinfo-primary", COPY):
+        scene.wait(partial(gone, scene, key), f"{key} to be gone")
     assert replicas(scene, TARGET) == 2
     assert of(scene, "Service/podinfo")["spec"]["selector"] == {"app": "podinfo"}
     assert claims(scene) == OWN_CLAIMS

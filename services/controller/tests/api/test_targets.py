@@ -136,11 +136,23 @@ async def test_the_copy_of_a_governing_service_is_written_once(
     built = canary(namespace, "StatefulSet")
     target = target_for(built, SETTINGS)
     source = {"metadata": {"name": "podinfo"}, "spec": SPECS["StatefulSet"]}
-    governing, _ = target.refs(built, source)
+    governing = Ref(resources.SERVICES, "pods", namespace)
     spec = {"clusterIP": "None", "selector": {"app": "podinfo"}, "ports": ports}
     there = {
         governing: await client.create(governing, {"metadata": {"name": "pods"}, "spec": spec})
     }
+    ((copy_ref, body),) = target.copies(built, source, there).items()
+    there |= {copy_ref: await client.create(copy_ref, body)}
+    assert target.copies(built, source, there) == {copy_ref: there[copy_ref]}
+
+
+async def test_the_copy_of_a_budget_is_written_once(client: KubeClient, namespace: str) -> None:
+    built = canary(namespace, "Deployment")
+    target = target_for(built, SETTINGS)
+    source = {"metadata": {"name": "podinfo"}, "spec": SPECS["Deployment"]}
+    ref = Ref(resources.DISRUPTION_BUDGETS, "podinfo", namespace)
+    spec = {"maxUnavailable": "10%", "selector": {"matchLabels": {"app": "podinfo"}}}
+    there = {ref: await client.create(ref, {"metadata": {"name": "podinfo"}, "spec": spec})}
     ((copy_ref, body),) = target.copies(built, source, there).items()
     there |= {copy_ref: await client.create(copy_ref, body)}
     assert target.copies(built, source, there) == {copy_ref: there[copy_ref]}

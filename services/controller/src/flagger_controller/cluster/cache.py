@@ -86,6 +86,7 @@ class Cache:
     def watch(self, refs: Iterable[Ref], key: Hashable) -> None:
         """Say what a canary refers to now; changes of these objects are reported with its key.
 
+        Of a reference without a name those are reported that come, go, or get another spec.
         What it does not refer to any more is no longer reported, but stays known for a while.
         """
         new, old = frozenset(refs), self._interests.get(key, frozenset())
@@ -191,7 +192,7 @@ class Cache:
     def wrote(self, ref: Ref, resource_version: str) -> None:
         """Record the version that the API server gave to a write of ours."""
         version = int(resource_version)
-        if ref in self._watchers:
+        if ref in self._watchers or ref.peers in self._watchers:
             self._written[ref] = version
         self._expectations.wrote(ref, version)
 
@@ -223,7 +224,9 @@ class Cache:
     def _stop(self, running: Running) -> None:
         running.task.cancel()
 
-    def _changed(self, reflector: Reflector, ref: Ref, old: str | None, new: str | None) -> None:
+    def _changed(
+        self, reflector: Reflector, ref: Ref, old: Entry | None, new: Entry | None
+    ) -> None:
         if self._serving(ref) is reflector:
             self._report(ref, old, new)
 
@@ -232,12 +235,15 @@ class Cache:
         for ref in before.keys() | after.keys():
             was, now = before.get(ref), after.get(ref)
             if (was and was.version) != (now and now.version):
-                self._report(ref, _version(was), _version(now))
+                self._report(ref, was, now)
 
-    def _report(self, ref: Ref, old: str | None, new: str | None) -> None:
-        own = new is not None and self._written.get(ref) == int(new)
-        change = Change(ref, old, new, own)
-        for key in tuple(self._watchers.get(ref, ())):
+    def _report(self, ref: Ref, old: Entry | None, new: Entry | None) -> None:
+        own = new is not None and self._written.get(ref) == new.version
+        change = Change(ref, _version(old), _version(new), own)
+        keys = set(self._watchers.get(ref, ()))
+        if old is None or new is None or old.generation != new.generation:
+            keys |= self._watchers.get(ref.peers, set())
+        for key in keys:
             self._notify(key, change)
 
     def _progressed(self, resource: Resource) -> None:
@@ -271,7 +277,8 @@ class Cache:
             self._timers.discard(timer)
             self.release(ref.resource, ref.namespace)
             if ref not in self._watchers:
-                self._written.pop(ref, None)
+                for each in ref.covered(self._written):
+                    self._written.pop(each, None)
                 self._data.pop(ref, None)
                 self._expectations.forget(ref)
 

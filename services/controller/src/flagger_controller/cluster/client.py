@@ -1,8 +1,8 @@
 """The Kubernetes API as the rest of the controller sees it; implemented by `http` and `fake`."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from flagger_controller.errors import Conflict, FlaggerError, NotFound, Retriable
@@ -28,11 +28,20 @@ class Resource:
 
 @dataclass(frozen=True)
 class Ref:
-    """One object."""
+    """One object; without a name, every object of the kind in the namespace."""
 
     resource: Resource
     name: str
     namespace: str = ""
+
+    @property
+    def peers(self) -> "Ref":
+        """Every object of this kind in this namespace."""
+        return replace(self, name="")
+
+    def covered(self, refs: "Iterable[Ref]") -> "list[Ref]":
+        """Those of the objects that this reference stands for."""
+        return [self] if self.name else [ref for ref in refs if ref.peers == self]
 
     def __str__(self) -> str:
         where = f".{self.namespace}" if self.namespace else ""

@@ -63,12 +63,14 @@ class Expectations:
 
     def forget(self, ref: Ref) -> None:
         """Nobody is interested any more."""
-        if (expected := self._expected.pop(ref, None)) is not None:
-            expected.shown.set()
+        for each in ref.covered(self._expected):
+            if (expected := self._expected.pop(each, None)) is not None:
+                expected.shown.set()
 
     async def caught_up(self, refs: Iterable[Ref], seconds: float) -> None:
         """Wait until the cache shows our last write of each object; raises `CacheStale`."""
-        waiting = {ref: self._expected[ref] for ref in refs if ref in self._expected}
+        every = [each for ref in refs for each in ref.covered(self._expected)]
+        waiting = {ref: self._expected[ref] for ref in every if ref in self._expected}
         try:
             async with asyncio.timeout(seconds):
                 for expected in waiting.values():

@@ -67,6 +67,8 @@ class Faults:
     """Counts how often all streams were cut."""
     missing: set[Resource] = field(default_factory=set)
     """Kinds that are not installed."""
+    forbidden: set[Resource] = field(default_factory=set)
+    """Kinds that we have no right to."""
 
 
 class FakeApi:
@@ -269,6 +271,8 @@ class FakeApi:
             raise ApiUnavailable(0, "Broken", "the connection was refused")
         if resource in self.faults.missing:
             raise ApiNotFound(404, "NotFound", "the server could not find the requested resource")
+        if resource in self.faults.forbidden:
+            raise ApiError(403, "Forbidden", f"{resource.plural} is forbidden")
 
 
 async def _call(hooks: "list[Hook]", write: Write) -> None:

@@ -16,6 +16,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     """One object."""
 
     version: int
+    generation: int
+    """Grows when the spec changes; 0 for kinds that do not count."""
     uid: str
     deleting: bool
     raw: bytes
@@ -31,6 +33,7 @@ class _Meta(msgspec.Struct, rename="camel"):
     namespace: str = ""
     uid: str = ""
     resource_version: str = "0"
+    generation: int = 0
     deletion_timestamp: str | None = None
     managed_fields: msgspec.Raw = msgspec.Raw()
 
@@ -73,6 +76,7 @@ def slim(raw: bytes | msgspec.Raw) -> tuple[Key, Entry]:
         kept = bytes(raw)
     entry = Entry(
         version=int(meta.resource_version),
+        generation=meta.generation,
         uid=meta.uid,
         deleting=meta.deletion_timestamp is not None,
         raw=kept,

@@ -51,8 +51,8 @@ class WatchSettings:
     """A number from 0 to 1, so that many reflectors do not do the same at the same time."""
 
 
-OnChange = Callable[[Ref, str | None, str | None], None]
-"""Reference, old and new resourceVersion; None: it did not or does not exist."""
+OnChange = Callable[[Ref, Entry | None, Entry | None], None]
+"""Reference, the object before and now; None: it did not or does not exist."""
 
 
 class Reflector:
@@ -233,9 +233,7 @@ class Reflector:
         if before is None and after is None:
             return
         namespace, name = key
-        old = None if before is None else str(before.version)
-        new = None if after is None else str(after.version)
-        self._on_change(Ref(self.resource, name, namespace), old, new)
+        self._on_change(Ref(self.resource, name, namespace), before, after)
 
     def _progress(self) -> None:
         self.pulse.beat()

@@ -91,13 +91,17 @@ class Target(Protocol):
         ...
 
     def refs(self, canary: Canary, target: Object) -> tuple[Ref, ...]:
-        """Objects besides target and primary that `copies` reads and writes."""
+        """Objects besides target and primary that `copies` and `stale` are about."""
         ...
 
     def copies(
         self, canary: Canary, target: Object, live: Mapping[Ref, Object]
     ) -> Mapping[Ref, Object]:
         """Copies of the user's objects that follow them all the time, built on the live ones."""
+        ...
+
+    def stale(self, canary: Canary, target: Object, live: Mapping[Ref, Object]) -> tuple[Ref, ...]:
+        """Copies that must go, because what they were copied from went."""
         ...
 
     def scaled(self, canary: Canary, target: Object, *, up: bool, replicas: int) -> Object | None:

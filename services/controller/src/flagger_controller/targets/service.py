@@ -63,6 +63,10 @@ class Service:
         (ref,) = self.refs(canary, target)
         return {ref: _copied(canary, target, ref.name, live.get(ref))}
 
+    def stale(self, canary: Canary, target: Object, live: Mapping[Ref, Object]) -> tuple[Ref, ...]:
+        """The copy stays as long as the Canary."""
+        return ()
+
     def scaled(self, canary: Canary, target: Object, *, up: bool, replicas: int) -> Object | None:
         """Services have no size."""
         return None

@@ -13,7 +13,7 @@ from flagger_controller.api.canary import Canary
 from flagger_controller.api.traits import Selector, Traits
 from flagger_controller.cluster.client import Ref, Resource
 from flagger_controller.rollout.evidence import Health
-from flagger_controller.targets import metadata, revision, tracking, traits
+from flagger_controller.targets import disruption, metadata, revision, tracking, traits
 from flagger_controller.targets import primary as primaries
 from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings
 
@@ -128,14 +128,20 @@ class Workload:
         return primaries.promoted(canary, wanted, primary["spec"]["template"], configs)
 
     def refs(self, canary: Canary, target: Object) -> tuple[Ref, ...]:
-        """What `copies` reads and writes."""
-        return self.kind.refs(canary, target)
+        """What the kind follows, and every disruption budget here."""
+        return (*self.kind.refs(canary, target), disruption.budgets(canary))
 
     def copies(
         self, canary: Canary, target: Object, live: Mapping[Ref, Object]
     ) -> Mapping[Ref, Object]:
-        """What follows the user's objects all the time."""
-        return self.kind.copies(canary, target, live, self._selector(canary, target))
+        """What the kind follows, and the disruption budget of the primary."""
+        selector = self._selector(canary, target)
+        budgets = disruption.copies(canary, target, live, selector)
+        return {**self.kind.copies(canary, target, live, selector), **budgets}
+
+    def stale(self, canary: Canary, target: Object, live: Mapping[Ref, Object]) -> tuple[Ref, ...]:
+        """Disruption budgets of the primary that it must not have any more."""
+        return disruption.stale(canary, target, live, self._selector(canary, target))
 
     def scaled(self, canary: Canary, target: Object, *, up: bool, replicas: int) -> Object | None:
         """Give the target pods, or take all of them."""

@@ -4,6 +4,7 @@ Plans, writes, takes what the API server answered into the world, and plans agai
 left or something has to happen first. Idempotent: killed anywhere, the next converge finishes.
 """
 
+import contextlib
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,11 +13,11 @@ from typing import Final
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.clock import Clock
-from flagger_controller.cluster.client import Ref
+from flagger_controller.cluster.client import ApiNotFound, Ref
 from flagger_controller.cluster.writer import Writer
 from flagger_controller.errors import Retriable
 from flagger_controller.tick.observe import judged
-from flagger_controller.tick.plan import Patch, Plan, Put, Write, plan
+from flagger_controller.tick.plan import Delete, Patch, Plan, Put, Write, plan
 from flagger_controller.tick.world import World
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,10 @@ class Converger:
             if not planned.writes:
                 return world, planned
             routes = world.parts.router.refs(world.canary)
-            live = {**world.live, **await self.write(world.canary, planned.writes)}
+            written = await self.write(world.canary, planned.writes)
+            live = {
+                ref: body for ref, body in {**world.live, **written}.items() if body is not None
+            }
             rerouted = world.rerouted or any(write.ref in routes for write in planned.writes)
             world = judged(replace(world, live=live, rerouted=rerouted), self._clock)
         raise Retriable(
@@ -52,11 +56,15 @@ class Converger:
             + ", ".join(str(write.ref) for write in planned.writes)
         )
 
-    async def write(self, canary: Canary, writes: Iterable[Write]) -> dict[Ref, Object]:
-        """Carry writes out, one after the other; what the API server made of them."""
+    async def write(self, canary: Canary, writes: Iterable[Write]) -> dict[Ref, Object | None]:
+        """Carry writes out, one after the other; what the API server made of them.
+
+        None stands for what is gone.
+        """
         return {write.ref: await self._write(canary, write) for write in writes}
 
-    async def _write(self, canary: Canary, write: Write) -> Object:
+    async def _write(self, canary: Canary, write: Write) -> Object | None:
+        result: Object | None = None
         match write:
             case Patch(ref, patch):
                 result = await self._writer.patch(ref, patch)
@@ -67,6 +75,10 @@ class Converger:
             case Put(ref, body):
                 result = await self._writer.create(ref, body)
                 verb = "created"
+            case Delete(ref, uid):
+                with contextlib.suppress(ApiNotFound):  # somebody was faster
+                    await self._writer.delete(ref, uid=uid)
+                verb = "deleted"
         logger.info(_line(write.ref, verb), extra={"canary": canary.key})
         return result
 

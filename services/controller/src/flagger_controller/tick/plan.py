@@ -36,7 +36,15 @@ class Patch:
     patch: Object
 
 
-Write = Put | Patch
+@dataclass(frozen=True)
+class Delete:
+    """Delete that very object."""
+
+    ref: Ref
+    uid: str
+
+
+Write = Put | Patch | Delete
 
 
 @dataclass(frozen=True)
@@ -150,6 +158,8 @@ def _workload(world: World) -> Iterator[Write]:
     """Create the primary when it is missing, replace its template when it is promoted."""
     target = world.live[world.target_ref]
     yield from _put(world, world.parts.target.copies(world.canary, target, world.live))
+    for ref in world.parts.target.stale(world.canary, target, world.live):
+        yield Delete(ref, world.live[ref]["metadata"]["uid"])
     live = world.live.get(world.primary_ref)
     if live is not None and not world.promoting:
         return

@@ -1,8 +1,9 @@
 """Observe, second part: objects that only the content of the target names.
 
-The ConfigMaps and Secrets of its pods with their copies, and Services that are followed.
+The ConfigMaps and Secrets of its pods with their copies, and what is followed.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.cluster import resources
-from flagger_controller.cluster.cache import Cache
+from flagger_controller.cluster.cache import Cache, NotSynced
 from flagger_controller.cluster.client import Ref
 from flagger_controller.targets import tracking
 from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings
@@ -31,7 +32,7 @@ class Found:
     copies: Mapping[Ref, Object]
     """Their copies as they must be."""
     live: Mapping[Ref, Object]
-    """Copies and Services as they are."""
+    """Copies, and what is followed, as they are."""
 
 
 class Related:
@@ -58,10 +59,10 @@ class Related:
         sources = {ref: Ref(_KINDS[ref.kind], ref.name, canary.namespace) for ref in wanted}
         twins = {ref: replace(own, name=f"{own.name}-primary") for ref, own in sources.items()}
         followed = parts.target.refs(canary, target)
-        refs = {*sources.values(), *twins.values(), *followed}
-        self._cache.watch({*named, *refs}, canary.key)
-        await self._cache.synced(refs)
-        await self._cache.caught_up(refs)
+        needed = {*sources.values(), *twins.values(), *(ref for ref in followed if ref.name)}
+        self._cache.watch({*named, *needed, *followed}, canary.key)
+        await self._cache.synced(needed)
+        await self._cache.caught_up({*needed, *followed})
         await self._cache.confirm(own for ref, own in sources.items() if not ref.optional)
         configs = tracking.resolve(wanted, await self._existing(sources), canary.namespace)
         copies = await self._existing({ref: twins[ref] for ref in configs})
@@ -79,5 +80,17 @@ class Related:
         return {ref: body for ref, body in found.items() if body is not None}
 
     def _known(self, refs: tuple[Ref, ...]) -> dict[Ref, Object]:
-        found = {ref: self._cache.get(ref) for ref in refs}
+        every = [each for ref in refs for each in self._all(ref)]
+        found = {ref: self._cache.get(ref) for ref in every}
         return {ref: body for ref, body in found.items() if body is not None}
+
+    def _all(self, ref: Ref) -> list[Ref]:
+        """What a reference without a name stands for: whatever is known by now.
+
+        No release waits for it: where it cannot be listed, for want of a right, there is none.
+        """
+        if ref.name:
+            return [ref]
+        with contextlib.suppress(NotSynced):
+            return self._cache.refs(ref.resource, ref.namespace)
+        return []

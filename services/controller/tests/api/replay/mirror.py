@@ -23,6 +23,7 @@ KINDS = {
     "v1/services": "Service",
     "v1/configmaps": "ConfigMap",
     "v1/secrets": "Secret",
+    "policy/v1/poddisruptionbudgets": "PodDisruptionBudget",
     "autoscaling/v2/horizontalpodautoscalers": "HorizontalPodAutoscaler",
     "keda.sh/v1alpha1/scaledobjects": "ScaledObject.keda.sh",
     "networking.istio.io/v1beta1/virtualservices": "VirtualService.networking.istio.io",

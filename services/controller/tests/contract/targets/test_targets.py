@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
+from flagger_controller.cluster import resources
+from flagger_controller.cluster.client import Ref
 from flagger_controller.targets import TARGETS, target_for, tracking
 from flagger_controller.targets.base import ConfigRef, Target, TargetSettings
 
@@ -164,7 +166,9 @@ def test_inputs_stay_as_they_are(target: Target, kind: str) -> None:
     target.primary(built, target_object(kind, image="podinfo:2"), configs, live)
     target.promoted(built, source, configs, live)
     target.check(built, source, live)
-    target.copies(built, source, dict.fromkeys(target.refs(built, source), live))
+    everything = {ref: live for ref in target.refs(built, source) if ref.name}
+    target.copies(built, source, everything)
+    target.stale(built, source, everything)
     target.scaled(built, source, up=False, replicas=1)
     target.reverted(source, live, replicas=1)
     target.health(built, live, primary=True, now=NOW)
@@ -242,6 +246,21 @@ def test_what_follows_the_target_is_written_once(target: Target, kind: str) -> N
     assert (copies != {}) == (kind in ("Service", "StatefulSet"))
     live = {ref: stored(body) for ref, body in copies.items()}
     assert target.copies(canary(kind), source, users | live) == live
+
+
+def test_the_primary_of_a_workload_has_a_disruption_budget(target: Target, kind: str) -> None:
+    source = target_object(kind)
+    budget = Ref(resources.DISRUPTION_BUDGETS, "podinfo", "test")
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "podinfo"}}}
+    users = {budget: {"metadata": {"name": "podinfo"}, "spec": spec}}
+    copies = target.copies(canary(kind), source, users)
+    found = {ref: body for ref, body in copies.items() if ref.peers == budget.peers}
+    assert (found != {}) == (budget.peers in target.refs(canary(kind), source))
+    assert (found != {}) == (kind != "Service")
+    live = {ref: stored(body) for ref, body in found.items()}
+    assert target.copies(canary(kind), source, users | live).items() >= live.items()
+    assert target.stale(canary(kind), source, users | live) == ()
+    assert target.stale(canary(kind), source, live) == tuple(live)
 
 
 def test_a_target_that_is_like_its_primary_is_not_refused(target: Target, kind: str) -> None:

@@ -61,6 +61,36 @@ async def test_changes_wake_those_who_refer_to_the_object(world: World) -> None:
     assert world.seen() == [("a", "cart", True, False)]
 
 
+async def test_who_refers_to_all_of_a_kind_is_told_what_comes_goes_and_changes(
+    world: World,
+) -> None:
+    world.cache.watch([deployment(""), SERVICE], "all")
+    world.cache.watch([deployment("one")], "one")
+    await world.cache.synced([deployment("")])
+    world.api.put(deployment("one"), replicas(1))
+    world.api.put(deployment("elsewhere", "attic"), replicas(1))
+    await asyncio.sleep(0.1)
+    assert sorted(world.seen()) == [("all", "one", False, True), ("one", "one", False, True)]
+    world.api.put(deployment("one"), replicas(1) | {"status": {"readyReplicas": 1}})
+    await asyncio.sleep(0.1)
+    assert world.seen() == [("one", "one", True, True)]
+    world.api.put(deployment("one"), replicas(2))
+    world.api.remove(deployment("one"))
+    await asyncio.sleep(0.1)
+    assert sorted(each for each in world.seen() if each[0] == "all") == [
+        ("all", "one", True, False),
+        ("all", "one", True, True),
+    ]
+
+
+async def test_who_refers_to_an_object_twice_is_told_once(world: World) -> None:
+    world.cache.watch([deployment("one"), deployment("")], "a")
+    await world.cache.synced([deployment("")])
+    world.api.put(deployment("one"), replicas(1))
+    await asyncio.sleep(0.1)
+    assert world.seen() == [("a", "one", False, True)]
+
+
 async def test_reflectors_run_only_as_long_as_they_are_needed(world: World) -> None:
     world.cache.watch([deployment("one", "x"), deployment("two", "x")], "a")
     world.cache.watch([deployment("one", "y")], "b")
@@ -174,6 +204,21 @@ async def test_own_writes_are_marked_as_such(world: World) -> None:
     assert [change.own for _, change in world.changes] == [True, False]
 
 
+async def test_own_writes_to_any_of_a_kind_are_marked_and_waited_for(world: World) -> None:
+    writer = Writer(world.api, world.cache)
+    world.cache.watch([deployment("")], "a")
+    await world.cache.synced([deployment("")])
+    world.api.pause_watches()
+    await writer.create(deployment("new"), replicas(1))
+    waiting = asyncio.create_task(world.cache.caught_up([deployment("")]))
+    await asyncio.sleep(1)
+    assert not waiting.done()
+    world.api.resume_watches()
+    await waiting
+    assert world.cache.refs(resources.DEPLOYMENTS, "shop") == [deployment("new")]
+    assert [change.own for _, change in world.changes] == [True]
+
+
 async def test_a_dead_stream_is_noticed_through_our_own_writes(world: World) -> None:
     writer = Writer(world.api, world.cache)
     world.cache.watch([deployment()], "a")
@@ -250,6 +295,21 @@ async def test_nobody_waits_for_what_was_given_up(world: World) -> None:
     await asyncio.sleep(1)
     world.cache.unwatch("a")
     await waiting
+
+
+async def test_nothing_is_remembered_of_a_kind_that_was_given_up(world: World) -> None:
+    writer = Writer(world.api, world.cache)
+    world.cache.watch([deployment("")], "a")
+    await world.cache.synced([deployment("")])
+    await writer.create(deployment("shown"), replicas(1))
+    await world.cache.caught_up([deployment("")])
+    world.api.pause_watches()
+    await writer.create(deployment("hidden"), replicas(1))
+    waiting = asyncio.create_task(world.cache.caught_up([deployment("")], seconds=60))
+    await asyncio.sleep(1)
+    world.cache.unwatch("a")
+    await waiting
+    assert world.cache._written == {}
 
 
 async def test_references_learnt_step_by_step_cost_nothing(world: World) -> None:

@@ -7,6 +7,7 @@ import pytest
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Object, Ref
 from flagger_controller.cluster.fake import FakeApi
+from flagger_controller.cluster.slim import Entry
 from flagger_controller.cluster.watch import Reflector, WatchSettings
 
 from .world import config_map, deployment, replicas
@@ -29,7 +30,7 @@ class Watched:
             settings=SETTINGS,
         )
 
-    def _changed(self, ref: Ref, old: str | None, new: str | None) -> None:
+    def _changed(self, ref: Ref, old: Entry | None, new: Entry | None) -> None:
         self.changes.append((ref.name, old is not None, new is not None))
 
     def names(self) -> list[str]:

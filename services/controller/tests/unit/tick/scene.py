@@ -20,7 +20,7 @@ from flagger_controller.routing.base import RouterSettings
 from flagger_controller.targets import scaler_for, target_for, tracking
 from flagger_controller.targets.base import TargetSettings
 from flagger_controller.tick.observe import judged, named_refs
-from flagger_controller.tick.plan import Patch, Plan, Put, plan
+from flagger_controller.tick.plan import Delete, Patch, Plan, Put, plan
 from flagger_controller.tick.world import Parts, World
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -175,7 +175,8 @@ class Scene:
         )
         target = self.memory.get(Ref(parts.target.resource, NAME, NAMESPACE))
         refs = {*named_refs(self.canary, parts), *parts.target.refs(self.canary, target)}
-        live = {ref: self.memory.get(ref) for ref in refs if self.get(ref)}
+        every = [each for ref in refs for each in ref.covered(self.memory.objects)]
+        live = {ref: self.memory.get(ref) for ref in every if self.get(ref)}
         configs, copies = {}, {}
         for wanted in parts.target.configs(target):
             configs[wanted] = self.memory.get(SETTINGS)
@@ -214,6 +215,8 @@ class Scene:
             match write:
                 case Patch(ref, patch):
                     self.memory.patch(ref, patch)
+                case Delete(ref, uid):
+                    self.memory.delete(ref, uid)
                 case Put(ref, body) if body["metadata"].get("resourceVersion"):
                     self.memory.update(ref, body)
                 case Put(ref, body):

@@ -9,6 +9,7 @@ from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Phase, Route, Run
 from flagger_controller.api.traits import Traits
+from flagger_controller.cluster import resources
 from flagger_controller.cluster.cache import Cache
 from flagger_controller.cluster.client import ApiConflict, ApiError, Ref
 from flagger_controller.cluster.fake import FakeApi, Write
@@ -18,7 +19,7 @@ from flagger_controller.routing.base import Capabilities, Objects
 from flagger_controller.tick.converge import ROUNDS, Converger
 from flagger_controller.tick.world import World
 
-from .scene import PRIMARY, ROUTE, TARGET, Scene, now, split
+from .scene import NAMESPACE, PRIMARY, ROUTE, TARGET, Scene, now, split
 
 
 @dataclass
@@ -107,6 +108,42 @@ async def test_a_conflict_bubbles_up_and_what_was_written_stays(bench: Bench) ->
     assert [write.applied for write in bench.api.writes] == [True, False]
     await bench.converger.converge(bench.scene.world())
     assert bench.scene.plan().settled
+
+
+BUDGET = Ref(resources.DISRUPTION_BUDGETS, "b-primary", NAMESPACE)
+
+
+def orphaned(bench: Bench) -> World:
+    """A world with a disruption budget of ours whose original is gone."""
+    bench.scene.release()
+    owned = {"metadata": {"ownerReferences": [bench.scene.canary.owner_reference]}, "spec": {}}
+    bench.scene.put(BUDGET, owned)
+    return bench.scene.world()
+
+
+async def test_what_is_stale_is_deleted(bench: Bench) -> None:
+    world, planned = await bench.converger.converge(orphaned(bench))
+    assert planned.settled
+    assert BUDGET not in world.live
+    assert bench.kinds() == ["delete PodDisruptionBudget b-primary.shop"]
+    assert bench.scene.get(BUDGET) is None
+
+
+async def test_what_somebody_else_deleted_is_deleted(bench: Bench) -> None:
+    seen = orphaned(bench)
+    bench.scene.memory.delete(BUDGET)
+    world, planned = await bench.converger.converge(seen)
+    assert planned.settled
+    assert BUDGET not in world.live
+
+
+async def test_what_somebody_else_made_anew_is_not_deleted(bench: Bench) -> None:
+    world = orphaned(bench)
+    bench.scene.memory.delete(BUDGET)
+    bench.scene.put(BUDGET, {"spec": {}})
+    with pytest.raises(ApiConflict):
+        await bench.converger.converge(world)
+    assert bench.scene.get(BUDGET) is not None
 
 
 async def test_a_route_that_somebody_else_created_is_a_conflict_too(bench: Bench) -> None:

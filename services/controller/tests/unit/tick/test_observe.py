@@ -213,6 +213,48 @@ async def test_the_services_that_name_a_statefulsets_pods_are_watched(bench: Ben
     assert {ref.name for ref in live} == {NAME, "pods", "pods-primary"}
 
 
+BUDGET = Ref(resources.DISRUPTION_BUDGETS, "budget", NAMESPACE)
+
+
+async def test_all_disruption_budgets_of_the_namespace_are_seen_and_watched(bench: Bench) -> None:
+    bench.api.put(BUDGET, {"spec": {"minAvailable": 1}})
+    bench.api.put(replace(BUDGET, namespace="attic"), {"spec": {}})
+    await bench.world(canary())
+    assert "cart.shop: PodDisruptionBudget budget.shop" in await bench.changed()
+    assert BUDGET in (await bench.world(canary())).live
+    await bench.changed()
+    bench.api.put(BUDGET, {"spec": {"minAvailable": 1}, "status": {"disruptionsAllowed": 1}})
+    assert await bench.changed() == []
+    bench.api.put(BUDGET, {"spec": {"minAvailable": 2}})
+    bench.api.put(replace(BUDGET, name="another"), {"spec": {}})
+    assert await bench.changed() == [
+        "cart.shop: PodDisruptionBudget another.shop",
+        "cart.shop: PodDisruptionBudget budget.shop",
+    ]
+    live = (await bench.world(canary())).live
+    assert [ref.namespace for ref in live if ref.peers == BUDGET.peers] == [NAMESPACE] * 2
+
+
+async def test_no_right_to_disruption_budgets_holds_back_nothing(bench: Bench) -> None:
+    bench.api.put(BUDGET, {"spec": {}})
+    bench.api.faults.forbidden.add(BUDGET.resource)
+    await bench.world(canary())
+    await bench.changed()
+    assert BUDGET not in (await bench.world(canary())).live
+    bench.api.faults.forbidden.clear()
+    await asyncio.sleep(60)
+    assert await bench.changed() == ["cart.shop: PodDisruptionBudget budget.shop"]
+    assert BUDGET in (await bench.world(canary())).live
+
+
+async def test_a_service_target_has_no_disruption_budget(bench: Bench) -> None:
+    bench.api.put(APEX, workload("Service"))
+    bench.api.put(BUDGET, {"spec": {}})
+    await bench.world(canary(targetRef={"apiVersion": "v1", "kind": "Service", "name": NAME}))
+    await bench.changed()
+    assert bench.api.reads["list", BUDGET.resource] == 0
+
+
 async def test_a_config_that_keeps_the_canary_from_being_served_is_watched(bench: Bench) -> None:
     bench.uses_settings()
     await bench.problem(canary())

@@ -1,6 +1,7 @@
 """Which writes follow from spec and status, in which order, and when there is nothing to write."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from flagger_controller.api.status import Obligation, Phase, Route, Run
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
-from flagger_controller.tick.plan import Patch, Plan, Put, plan, shown_route
+from flagger_controller.tick.plan import Delete, Patch, Plan, Put, plan, shown_route
 
 from .scene import (
     APEX,
@@ -571,6 +572,41 @@ def test_a_statefulset_is_scaled_to_zero_and_back() -> None:
     deleted(scene)
     scene.settle()
     assert replicas(scene, target) == 2
+
+
+# Disruption budgets
+
+
+@pytest.mark.parametrize("reference", [{}, {"targetRef": DAEMON}, {"targetRef": STATEFUL}])
+def test_the_budget_of_the_primary_comes_follows_and_goes(reference: dict[str, Any]) -> None:
+    scene = Scene.of(**reference).release()
+    own, copied = (Ref(resources.DISRUPTION_BUDGETS, n, NAMESPACE) for n in ("b", "b-primary"))
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": NAME}}}
+    scene.put(own, {"spec": spec})
+    assert names(scene.plan()) == ["PodDisruptionBudget b-primary"]
+    assert scene.settle().settled
+    scene.put(own, {"spec": {**spec, "minAvailable": 2}})
+    assert names(scene.plan()) == ["PodDisruptionBudget b-primary"]
+    assert scene.settle().settled
+    uid = scene.memory.get(copied)["metadata"]["uid"]
+    scene.memory.delete(own)
+    assert scene.plan().writes == (Delete(copied, uid),)
+    assert scene.settle().settled
+    assert scene.get(copied) is None
+
+
+def test_a_suspended_or_reverted_canary_leaves_budgets_alone() -> None:
+    scene = Scene.of().release()
+    scene.put(
+        Ref(resources.DISRUPTION_BUDGETS, "b", NAMESPACE),
+        {"spec": {"selector": {"matchLabels": {"app": NAME}}}},
+    )
+    spec = scene.canary.spec.model_copy(update={"suspend": True})
+    suspended = replace(scene, canary=scene.canary.model_copy(update={"spec": spec}))
+    assert suspended.plan() == Plan()
+    scene = deleted(scene)
+    scene.settle()
+    assert scene.writes == ["Deployment cart"]
 
 
 # Service targets
