@@ -15,7 +15,8 @@ from flagger_controller.cluster.fake import Write
 from flagger_controller.rollout.evidence import Answer, Measured, Unmeasured
 
 from .invariants import check_all, check_now
-from .rig import CANARY, PAUSE, PRIMARY, SERVICE, TARGET, Rig, canary, deployment
+from .rig import CANARY, PAUSE, PRIMARY, SERVICE, TARGET, Rig, canary
+from .targets import deployment
 
 pytestmark = pytest.mark.looptime
 

@@ -25,7 +25,9 @@ from flagger_controller.rollout.evidence import Answer, Measured, Unmeasured
 from flagger_controller.targets.revision import digest
 
 from .invariants import check_now
-from .rig import CANARY, INTERVAL, PRIMARY, TARGET, Rig, canary, deployment
+from .process import INTERVAL
+from .rig import CANARY, PRIMARY, TARGET, Rig, canary
+from .targets import deployment
 
 settings.register_profile(
     "ci",

@@ -22,7 +22,9 @@ from flagger_controller.cluster.fake import Killed, Write
 from flagger_controller.rollout.evidence import Unmeasured
 
 from .invariants import check_all
-from .rig import CANARY, PAUSE, PRIMARY, TARGET, Rig, Snapshot, canary, deployment
+from .rig import CANARY, PAUSE, PRIMARY, TARGET, Rig, canary
+from .snapshots import Snapshot
+from .targets import deployment
 
 pytestmark = pytest.mark.looptime
 

@@ -24,18 +24,9 @@ from flagger_controller.tick.commit import FINALIZER
 from flagger_controller.tick.shell import Memory
 from flagger_controller.tick.tick import RESYNC, SOON, Tick
 
-from ...model.rig import (
-    CANARY,
-    INTERVAL,
-    KEY,
-    PRIMARY,
-    ROUTE,
-    TARGET,
-    Process,
-    Rig,
-    canary,
-    deployment,
-)
+from ...model.process import INTERVAL, Process
+from ...model.rig import CANARY, KEY, PRIMARY, ROUTE, TARGET, Rig, canary
+from ...model.targets import deployment
 
 pytestmark = pytest.mark.looptime
 

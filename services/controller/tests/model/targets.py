@@ -1,0 +1,76 @@
+"""What is released in the model: one target of each kind, whose revision is a tag."""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from flagger_controller.cluster import resources
+from flagger_controller.cluster.client import Object, Resource
+
+NAMESPACE = "default"
+NAME = "podinfo"
+_LABELS = {"app": NAME}
+
+
+def deployment(tag: str = "1", replicas: int = 1) -> Object:
+    """The target as a Deployment."""
+    return _workload("Deployment", tag, {"replicas": replicas})
+
+
+def daemon_set(tag: str = "1") -> Object:
+    """The target as a DaemonSet."""
+    return _workload("DaemonSet", tag, {})
+
+
+def _workload(kind: str, tag: str, spec: Object) -> Object:
+    container = {"name": NAME, "image": f"{NAME}:{tag}", "ports": [{"containerPort": 9898}]}
+    template = {"metadata": {"labels": _LABELS}, "spec": {"containers": [container]}}
+    body = _named("apps/v1", kind)
+    selector = {"matchLabels": _LABELS}
+    return {**body, "spec": {**spec, "selector": selector, "template": template}}
+
+
+def service(tag: str = "1") -> Object:
+    """The target as a Service, of something outside of the cluster."""
+    ports = [{"name": "http", "port": 80, "targetPort": 9898, "protocol": "TCP"}]
+    body = _named("v1", "Service")
+    return {**body, "spec": {"selector": {**_LABELS, "tag": tag}, "ports": ports}}
+
+
+def _named(version: str, kind: str) -> Object:
+    metadata = {"name": NAME, "namespace": NAMESPACE, "labels": _LABELS}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of target."""
+
+    resource: Resource
+    made: Callable[[str], Object]
+    """The target with a tag."""
+
+
+KINDS: Mapping[str, Kind] = {
+    "Deployment": Kind(resources.DEPLOYMENTS, deployment),
+    "DaemonSet": Kind(resources.DAEMON_SETS, daemon_set),
+    "Service": Kind(resources.SERVICES, service),
+}
+
+
+def tag_of(body: Object) -> str:
+    """The tag of a target or primary."""
+    if "template" not in body["spec"]:
+        return str(body["spec"]["selector"]["tag"])
+    image: str = body["spec"]["template"]["spec"]["containers"][0]["image"]
+    return image.partition(":")[2]
+
+
+def tagged(body: Object, tag: str) -> Object:
+    """The target with another tag."""
+    changed = copy.deepcopy(body)
+    if "template" not in changed["spec"]:
+        changed["spec"]["selector"]["tag"] = tag
+    else:
+        changed["spec"]["template"]["spec"]["containers"][0]["image"] = f"{NAME}:{tag}"
+    return changed
