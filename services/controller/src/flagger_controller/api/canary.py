@@ -28,6 +28,7 @@ __all__ = [
     "DEFAULT_DEADLINE",
     "DEFAULT_INTERVAL",
     "INTERVAL_FLOOR",
+    "LONGEST",
     "AlertRoute",
     "Analysis",
     "AutoscalerReference",
@@ -53,6 +54,9 @@ INTERVAL_FLOOR: Final = 10.0
 """Shortest interval in seconds; shorter ones are raised to it."""
 DEFAULT_DEADLINE: Final = 600
 """Seconds without progress before a workload counts as stuck."""
+
+LONGEST: Final = 365 * 86400
+"""Seconds of a year: longer intervals and deadlines are cut, as no calendar has room for them."""
 
 
 class Strategy(StrEnum):
@@ -238,16 +242,18 @@ class Canary(Model):
 
     @property
     def deadline(self) -> int:
-        """Seconds without progress before a workload counts as stuck."""
-        return self.spec.progress_deadline_seconds or DEFAULT_DEADLINE
+        """Seconds without progress before a workload counts as stuck, -1 (none) to a year."""
+        wanted = self.spec.progress_deadline_seconds or DEFAULT_DEADLINE
+        return max(-1, min(wanted, LONGEST))
 
     @property
     def interval(self) -> float:
-        """Seconds between two ticks, before the floor is applied."""
+        """Seconds between two ticks, 0 to a year, before the floor is applied."""
         try:
-            return durations.parse(self.analysis.interval)
+            wanted = durations.parse(self.analysis.interval)
         except ValueError:
             return DEFAULT_INTERVAL
+        return max(0.0, min(wanted, LONGEST))
 
     @property
     def owner_reference(self) -> Object:

@@ -17,6 +17,7 @@ from flagger_controller.api.canary import (
     DEFAULT_DEADLINE,
     DEFAULT_INTERVAL,
     INTERVAL_FLOOR,
+    LONGEST,
     Canary,
     Metric,
     Strategy,
@@ -193,6 +194,8 @@ def _interval(canary: Canary, floor: float) -> Iterator[str]:
         )
     elif durations.parse(text) < floor:
         yield f'spec.analysis.interval "{text}" is too short: {floor:g}s is used'
+    elif durations.parse(text) > LONGEST:
+        yield f'spec.analysis.interval "{text}" is too long: a year is used'
 
 
 def _weights(canary: Canary, _: str) -> Iterator[str]:
@@ -227,6 +230,8 @@ def _numbers(canary: Canary, _: str) -> Iterator[str]:
     if deadline is not None and deadline < 1:
         used = f"{DEFAULT_DEADLINE} is used" if deadline == 0 else "pods get no time to start"
         yield f"spec.progressDeadlineSeconds {deadline} is below 1: {used}"
+    if deadline is not None and deadline > LONGEST:
+        yield f"spec.progressDeadlineSeconds {deadline} is more than a year: a year is used"
 
 
 def _bounds(canary: Canary, _: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from flagger_common import durations
 from flagger_controller.api.base import Object
-from flagger_controller.api.canary import CanaryService
+from flagger_controller.api.canary import LONGEST, CanaryService
 from flagger_controller.routing.affinity import SET_COOKIE
 
 CORS_MAX_AGE = 5
@@ -108,6 +108,6 @@ def _cors(policy: Mapping[str, Any] | None) -> Object:
 
 def _whole_seconds(text: str) -> int:
     try:
-        return int(durations.parse(text))
+        return int(max(0.0, min(durations.parse(text), LONGEST)))
     except ValueError:
         return 0

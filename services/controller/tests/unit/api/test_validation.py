@@ -128,6 +128,10 @@ WARNINGS = [
     ),
     (analysis(interval="1ms"), ['spec.analysis.interval "1ms" is too short: 10s is used']),
     (analysis(interval="1h"), []),
+    (
+        analysis(interval="9000h"),
+        ['spec.analysis.interval "9000h" is too long: a year is used'],
+    ),
     (analysis(interval=""), []),
     (analysis(maxWeight=101), ["spec.analysis.maxWeight 101 is not a percentage: use 0 to 100"]),
     (analysis(stepWeight=150), ["spec.analysis.stepWeight 150 is not a percentage: use 0 to 100"]),
@@ -168,6 +172,10 @@ WARNINGS = [
     (
         canary(progressDeadlineSeconds=-1),
         ["spec.progressDeadlineSeconds -1 is below 1: pods get no time to start"],
+    ),
+    (
+        canary(progressDeadlineSeconds=2**40),
+        [f"spec.progressDeadlineSeconds {2**40} is more than a year: a year is used"],
     ),
     (
         metric(interval="5mfoo"),

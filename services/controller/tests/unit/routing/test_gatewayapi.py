@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flagger_controller.api.canary import Canary, CanaryService
+from flagger_controller.api.canary import LONGEST, Canary, CanaryService
 from flagger_controller.api.status import Route
 from flagger_controller.api.traits import Traits
 from flagger_controller.cluster.client import Object
@@ -156,7 +156,11 @@ def test_a_static_mirror_is_no_step_of_the_analysis() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("24h", 86400), ("1m30s", 90), ("1d", 5), ("", 5), ("500ms", 5)]
+    ("text", "seconds"),
+    [
+        *(("24h", 86400), ("1m30s", 90), ("1d", 5), ("", 5), ("500ms", 5), ("-5s", 5)),
+        ("9" * 400 + "h", LONGEST),
+    ],
 )
 def test_cors_max_age_is_in_whole_seconds(text: str, seconds: int) -> None:
     service = CanaryService.model_validate(
