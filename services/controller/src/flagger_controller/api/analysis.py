@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from flagger_controller.api import schema_parts as parts
 from flagger_controller.api.base import Model, NamedReference, Object
+from flagger_controller.api.shape import shaped
 
 
 def _whole(value: object) -> object:
@@ -94,7 +96,7 @@ class Analysis(Model):
     interval: str = ""
     threshold: Whole = 0
     iterations: Whole = 0
-    match: tuple[Object, ...] = ()
+    match: tuple[Annotated[Object, shaped(parts.ANALYSIS_MATCH)], ...] = ()
     max_weight: Whole = 0
     step_weight: Whole = 0
     step_weights: tuple[Whole, ...] = ()

@@ -6,11 +6,12 @@ loads, and `problems()` of `api/validation.py` says what is wrong with it.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from flagger_common import durations
+from flagger_controller.api import schema_parts as parts
 from flagger_controller.api.analysis import (
     AlertRoute,
     Analysis,
@@ -22,6 +23,7 @@ from flagger_controller.api.analysis import (
     Whole,
 )
 from flagger_controller.api.base import API_VERSION, Model, Object, ObjectMeta
+from flagger_controller.api.shape import shaped
 from flagger_controller.api.status import CanaryStatus
 
 __all__ = [
@@ -110,7 +112,8 @@ class UnmanagedMetadata(Model):
 class CanaryService(Model):
     """How Services and routes are generated (canary-api.md section 2.3).
 
-    The parts that only one family of routers reads stay dicts: they are copied, not interpreted.
+    The parts that only one family of routers reads stay dicts, of the shape that the CRD gives
+    them: they are copied, hardly interpreted.
     """
 
     name: str = ""
@@ -127,15 +130,15 @@ class CanaryService(Model):
     backends: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
-    gateway_refs: tuple[Object, ...] = ()
+    gateway_refs: tuple[Annotated[Object, shaped(parts.GATEWAY_REF)], ...] = ()
     delegation: bool = False
-    match: tuple[Object, ...] = ()
-    rewrite: Object | None = None
-    retries: Object | None = None
-    headers: Object | None = None
-    mirror: tuple[Object, ...] = ()
-    cors_policy: Object | None = None
-    traffic_policy: Object | None = None
+    match: tuple[Annotated[Object, shaped(parts.SERVICE_MATCH)], ...] = ()
+    rewrite: Annotated[Object, shaped(parts.REWRITE)] | None = None
+    retries: Annotated[Object, shaped(parts.RETRIES)] | None = None
+    headers: Annotated[Object, shaped(parts.HEADERS)] | None = None
+    mirror: tuple[Annotated[Object, shaped(parts.MIRROR)], ...] = ()
+    cors_policy: Annotated[Object, shaped(parts.CORS_POLICY)] | None = None
+    traffic_policy: Annotated[Object, shaped(parts.TRAFFIC_POLICY)] | None = None
     apex: CustomMetadata | None = None
     primary: CustomMetadata | None = None
     canary: CustomMetadata | None = None
