@@ -62,23 +62,28 @@ class Plan:
 
 
 def plan(world: World) -> Plan:
-    """The next writes for this canary; empty before it was first seen."""
+    """The next writes for this canary; empty before it was first seen.
+
+    Raises:
+        ConfigError: the provider cannot do what the Canary asks for. Known before the first write,
+            also where routes come last.
+    """
     phase = world.canary.status.phase
     if world.canary.metadata.deletion_timestamp is not None:
         return _revert(world) if phase is Phase.TERMINATING else Plan()
+    route = shown_route(world)
+    backends, entrance = tuple(_services(world)), (*_apex(world), *_routes(world, route))
     if phase is Phase.NEW or world.canary.spec.suspend:
         return Plan()
     stages: list[Iterable[Write]] = [
-        _services(world),
+        backends,
         _workload(world),
         _primary_scaler(world),
     ]
     if phase is Phase.INITIALIZING and not _may_take_over(world):
         return _collect(stages, "the primary is not ready")
     stages.append(_pause(world, pause=True) if phase is Phase.INITIALIZING else ())
-    stages.append(_apex(world))
-    route = shown_route(world)
-    stages.append(_routes(world, route))
+    stages.append(entrance)
     writes = _collect(stages, "")
     if phase is Phase.INITIALIZING and writes.writes:
         return replace(writes, waiting="routes come before scale")

@@ -9,6 +9,7 @@ import pytest
 from flagger_controller.api.status import Obligation, Phase, Route, Run
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
+from flagger_controller.errors import ConfigError
 from flagger_controller.tick.plan import Delete, Patch, Plan, Put, plan, shown_route
 
 from .scene import (
@@ -96,6 +97,26 @@ def test_first_the_primary_and_what_only_it_uses() -> None:
     assert found.waiting == "the primary is not ready"
     assert not found.settled
     assert all(isinstance(write, Put) for write in found.writes)
+
+
+@pytest.mark.parametrize("phase", [Phase.NEW, Phase.INITIALIZING, Phase.INITIALIZED])
+def test_what_cannot_be_routed_is_refused_before_anything_is_written(phase: Phase) -> None:
+    """Also while routes have to wait for the primary, or for the first status."""
+    scene = Scene.of(phase, provider="gatewayapi:v1")
+    scene.dead.add(PRIMARY)
+    with pytest.raises(ConfigError, match="gatewayRefs is empty"):
+        scene.plan()
+
+
+@pytest.mark.parametrize("phase", [Phase.NEW, Phase.INITIALIZING])
+@pytest.mark.parametrize("ref", [APEX, PRIMARY_SERVICE])
+def test_services_of_others_are_refused_before_anything_is_written(phase: Phase, ref: Ref) -> None:
+    scene = Scene.of(phase)
+    scene.dead.add(PRIMARY)
+    owner = {"apiVersion": "v1", "kind": "Chart", "name": "x", "uid": "1", "controller": True}
+    scene.put(ref, {"metadata": {"ownerReferences": [owner]}, "spec": {"ports": []}})
+    with pytest.raises(ConfigError, match="is controlled by Chart x"):
+        scene.plan()
 
 
 def test_nothing_that_serves_is_touched_before_the_primary_was_ready() -> None:
