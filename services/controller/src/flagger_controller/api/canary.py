@@ -238,9 +238,12 @@ class Canary(Model):
 
     @property
     def max_weight(self) -> int:
-        """Percent of traffic at which promotion starts, 1 to 100."""
+        """Percent of traffic at which promotion starts, 1 to 100.
+
+        The last step; in a list that goes back, which is not followed, the highest one.
+        """
         if self.analysis.step_weights:
-            return min(100, self.analysis.step_weights[-1])
+            return max(1, min(100, max(self.analysis.step_weights)))
         return min(100, self.analysis.max_weight) if self.analysis.max_weight > 0 else 100
 
     @property

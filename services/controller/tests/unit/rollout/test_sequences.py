@@ -109,6 +109,9 @@ def test_weighted_release_with_every_hook() -> None:
         ({"stepWeights": [10, 10, 20]}, [10, 20]),
         ({"stepWeights": [10, 50, 20, 80]}, [10, 50, 80]),
         ({"stepWeights": [50, 10]}, [50]),
+        ({"stepWeights": [50, 0]}, [50]),
+        ({"stepWeights": [10, 60, -5]}, [10, 60]),
+        ({"stepWeight": 30, "stepWeights": [0]}, [30]),
         ({"stepWeight": 50, "maxWeight": 150}, [50, 100]),
     ],
 )
