@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from flagger_common import durations
+from flagger_controller.api import names
 from flagger_controller.api.canary import (
     DEFAULT_DEADLINE,
     DEFAULT_INTERVAL,
@@ -28,10 +29,7 @@ from flagger_controller.api.canary import (
 BUILTIN_METRICS: Final = ("request-success-rate", "request-duration")
 _KNATIVE: Final = "knative"
 _KNATIVE_TARGET: Final = ("serving.knative.dev/v1", "Service")
-_LONGEST_NAME: Final = 63 - len("-primary")
-"""Characters of a Service name that leave room for our suffix."""
-_LONGEST_STATEFUL_SET: Final = 52 - len("-primary")
-"""Kubernetes makes labels of the names of StatefulSets, with a hash of eleven characters."""
+_MOST_REPLICAS: Final = 2**31 - 1
 
 Rule = Callable[[Canary, str], Iterator[str]]
 
@@ -91,6 +89,10 @@ def _knative(canary: Canary, provider: str) -> Iterator[str]:
         yield f"can't use {ref.api_version}/{ref.kind} as target if provider is set to knative"
 
 
+def _names(canary: Canary, _: str) -> Iterator[str]:
+    return names.of_objects(canary)
+
+
 def _cookies(canary: Canary, _: str) -> Iterator[str]:
     affinity = canary.analysis.session_affinity
     if affinity and affinity.cookie_name == affinity.primary_cookie_name:
@@ -109,32 +111,24 @@ def _service(canary: Canary, _: str) -> Iterator[str]:
         return
     if not 1 <= service.port <= 65535:
         yield f"spec.service.port {service.port} is not a port: use 1 to 65535"
-    name = canary.apex_service
-    if len(name) > _LONGEST_NAME:
-        yield (
-            f'spec.service.name: "{name}-primary" would be longer than 63 characters; '
-            f"set a name of at most {_LONGEST_NAME}"
-        )
-    if ref.kind == "Service" and name != ref.name:
-        yield (
-            f'spec.service.name "{name}" must be the name of the target Service "{ref.name}": '
-            "remove it"
-        )
-
-
-def _target(canary: Canary, _: str) -> Iterator[str]:
-    ref = canary.spec.target_ref
-    if ref.kind == "StatefulSet" and len(ref.name) > _LONGEST_STATEFUL_SET:
-        yield (
-            f'spec.targetRef.name: a StatefulSet "{canary.primary}" would get no pods, its name is '
-            f"too long: use a target with a name of at most {_LONGEST_STATEFUL_SET} characters"
-        )
+    yield from names.of_service(canary)
 
 
 def _scaler(canary: Canary, _: str) -> Iterator[str]:
     ref = canary.spec.autoscaler_ref
     bounds = ref.primary_scaler_replicas if ref else None
-    if not bounds or bounds.min_replicas is None or bounds.max_replicas is None:
+    if not bounds:
+        return
+    for field, least, given in (
+        ("minReplicas", 0, bounds.min_replicas),
+        ("maxReplicas", 1, bounds.max_replicas),
+    ):
+        if given is not None and not least <= given <= _MOST_REPLICAS:
+            yield (
+                f"spec.autoscalerRef.primaryScalerReplicas.{field} {given} cannot be: "
+                f"use {least} to {_MOST_REPLICAS}"
+            )
+    if bounds.min_replicas is None or bounds.max_replicas is None:
         return
     if bounds.min_replicas > bounds.max_replicas:
         yield (
@@ -281,7 +275,7 @@ def _is_address(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
-_PROBLEMS: Final[tuple[Rule, ...]] = (_knative, _cookies, _service, _target, _scaler, _steps)
+_PROBLEMS: Final[tuple[Rule, ...]] = (_names, _knative, _cookies, _service, _scaler, _steps)
 _WARNINGS: Final[tuple[Rule, ...]] = (
     *(_weights, _strategy, _numbers, _metrics, _bounds, _timeouts, _hooks),
 )

@@ -14,6 +14,7 @@ from flagger_controller.api.canary import Canary
 
 DOCUMENTS = pathlib.Path(__file__).parent / "documents"
 KNATIVE = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "podinfo"}
+DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment"}
 SERVICE = {"apiVersion": "core/v1", "kind": "Service", "name": "podinfo"}
 STATEFUL = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "podinfo"}
 HPA = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "podinfo"}
@@ -69,11 +70,36 @@ PROBLEMS = [
         ],
     ),
     (analysis(sessionAffinity={"cookieName": "c"}), "istio", []),
+    (analysis(sessionAffinity={"cookieName": "", "primaryCookieName": "p"}), "istio", []),
     (canary(service=None), "istio", ["spec.service is missing: set at least spec.service.port"]),
     (
         canary(service={"port": 0}),
         "istio",
         ["spec.service.port 0 is not a port: use 1 to 65535"],
+    ),
+    (
+        canary(targetRef=SERVICE | {"name": ""}),
+        "istio",
+        ['spec.targetRef.name "" is not the name of an object: correct it'],
+    ),
+    (
+        canary(targetRef=DEPLOYMENT | {"name": "a/b"}, service={"port": 80, "name": "a"}),
+        "istio",
+        ['spec.targetRef.name "a/b" is not the name of an object: correct it'],
+    ),
+    (
+        canary(autoscalerRef=HPA | {"name": "Cart"}),
+        "istio",
+        ['spec.autoscalerRef.name "Cart" is not the name of an object: correct it'],
+    ),
+    (canary(autoscalerRef=HPA | {"name": "cart.v2"}), "istio", []),
+    (
+        canary(targetRef=DEPLOYMENT | {"name": "cart.v2"}),
+        "istio",
+        [
+            'spec.service.name: "cart.v2" is not the name of a Service; '
+            "set one of lower-case letters, digits and -"
+        ],
     ),
     (canary(service={"port": 80, "name": "n" * 55}), "istio", []),
     (
@@ -106,6 +132,20 @@ PROBLEMS = [
         [
             f'spec.targetRef.name: a StatefulSet "{"n" * 45}-primary" would get no pods, its name '
             "is too long: use a target with a name of at most 44 characters"
+        ],
+    ),
+    (canary(autoscalerRef=HPA | {"primaryScalerReplicas": {"minReplicas": 0}}), "istio", []),
+    (
+        canary(autoscalerRef=HPA | {"primaryScalerReplicas": {"minReplicas": -1}}),
+        "istio",
+        ["spec.autoscalerRef.primaryScalerReplicas.minReplicas -1 cannot be: use 0 to 2147483647"],
+    ),
+    (
+        canary(autoscalerRef=HPA | {"primaryScalerReplicas": {"maxReplicas": 1e30}}),
+        "istio",
+        [
+            f"spec.autoscalerRef.primaryScalerReplicas.maxReplicas {int(1e30)} cannot be: "
+            "use 1 to 2147483647"
         ],
     ),
     (
