@@ -23,9 +23,15 @@ def renewed(canary: Canary, status: CanaryStatus, entropy: str) -> CanaryStatus:
         }
         return status.model_copy(update=retired)
     changes: dict[str, str] = {}
-    if not status.session_affinity_cookie:
+    if not _named(status.session_affinity_cookie, affinity.cookie_name):
         changes["session_affinity_cookie"] = f"{affinity.cookie_name}={entropy[:LENGTH]}"
-    if affinity.primary_cookie_name and not status.primary_session_affinity_cookie:
+    primary = affinity.primary_cookie_name
+    if primary and not _named(status.primary_session_affinity_cookie, primary):
         value = entropy[LENGTH : 2 * LENGTH]
-        changes["primary_session_affinity_cookie"] = f"{affinity.primary_cookie_name}={value}"
+        changes["primary_session_affinity_cookie"] = f"{primary}={value}"
     return status.model_copy(update=changes) if changes else status
+
+
+def _named(cookie: str, name: str) -> bool:
+    """Is there a cookie, and has it the name that is asked for now?"""
+    return cookie.startswith(f"{name}=")

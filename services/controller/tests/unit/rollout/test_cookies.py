@@ -43,6 +43,12 @@ def cookies_of(found: CanaryStatus) -> tuple[str, str, str]:
             ("canary=abcdefghij", "", "primary=klmnopqrst"),
         ),
         ({}, routed(20, session_affinity_cookie="canary=old"), ("canary=old", "", "")),
+        ({}, routed(20, session_affinity_cookie="former=1"), ("canary=abcdefghij", "", "")),
+        (
+            {"primaryCookieName": "primary"},
+            routed(20, primary_session_affinity_cookie="former=1"),
+            ("canary=abcdefghij", "", "primary=klmnopqrst"),
+        ),
         ({}, routed(0, session_affinity_cookie="canary=old"), ("", "canary=old", "")),
         ({}, routed(0, previous_session_affinity_cookie="canary=old"), ("", "canary=old", "")),
         (
