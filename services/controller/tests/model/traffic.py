@@ -20,6 +20,14 @@ def splits(api: FakeApi, canary: Canary, provider: str) -> list[Split]:
     return [] if body is None else read(body["spec"])
 
 
+def exposed(rules: list[Split], canary: Canary) -> int:
+    """Percent of the requests of a client like any other that get to the canary.
+
+    The last rule is the one without further conditions.
+    """
+    return rules[-1].get(canary.canary_service, 0) if rules else 0
+
+
 def _selected(api: FakeApi, canary: Canary) -> list[Split]:
     """The Service that clients use selects the pods of one version."""
     body = api.object(Ref(resources.SERVICES, canary.apex_service, canary.namespace))

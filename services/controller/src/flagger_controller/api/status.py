@@ -55,6 +55,8 @@ class Run(Model):
 
     route: Route | None = None
     """The split that routing objects must show; absent on objects last written by upstream."""
+    conditional: bool = False
+    """The split was decided for requests that meet `analysis.match`, and for no others."""
     ticked_at: str = ""
     """RFC 3339, milliseconds: the tick that last changed the status. The next one is due an
     interval later, over restarts and changes of leader too."""

@@ -180,6 +180,23 @@ def restart(case: Case) -> Outcome:
     )
 
 
+def opened(case: Case) -> Outcome:
+    """The conditions of the analysis are gone: analyse again, from no traffic at all.
+
+    Those who met them have tested the canary at their full share, which nobody decided for
+    everybody. The converge has sent all to the primary already.
+    """
+    run = case.status.run
+    if case.phase not in ANALYSING or run.obligation is not Obligation.NONE:
+        return None
+    if case.route.canary == 0 or not run.conditional or case.analysis.match:
+        return None
+    event = Event(messages.unconditional(case.canary), phase=Phase.PROGRESSING)
+    return Decision(
+        transitions.started(case), (event,), reason="the conditions are gone", ticked=True
+    )
+
+
 def _restartable(case: Case) -> bool:
     match case.status.run.obligation:
         case Obligation.NONE:

@@ -77,6 +77,11 @@ def restarting(canary: Canary) -> str:
     return f"New revision detected! Restarting analysis for {_target(canary)}"
 
 
+def unconditional(canary: Canary) -> str:
+    """`analysis.match` was removed during a run."""
+    return f"spec.analysis.match was removed! Restarting analysis for {_target(canary)}"
+
+
 def starting_analysis(canary: Canary) -> str:
     """The first analysis tick of a run."""
     return f"Starting canary analysis for {_target(canary)}"

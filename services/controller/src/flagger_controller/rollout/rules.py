@@ -28,6 +28,7 @@ RULES: Final[tuple[Rule, ...]] = (
     lifecycle.bootstrap,
     lifecycle.adopt,
     lifecycle.restart,
+    lifecycle.opened,
     finishing.unfinished,
     lifecycle.unchanged,
     lifecycle.reverted_while_waiting,

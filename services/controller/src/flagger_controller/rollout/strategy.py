@@ -32,6 +32,11 @@ def strategy(case: Case) -> Strategy:
     return Strategy.BLUE_GREEN if case.provider == KUBERNETES else case.canary.strategy
 
 
+def conditional(case: Case) -> bool:
+    """Only requests that meet the conditions of the analysis get to the canary."""
+    return bool(case.analysis.match)
+
+
 def ab_testing(case: Case) -> Outcome:
     """Matching requests go to the canary for N iterations (state-machine.md 7.2)."""
     if strategy(case) is not Strategy.AB_TESTING:
@@ -59,7 +64,7 @@ def blue_green(case: Case) -> Outcome:
     if case.provider != KUBERNETES:
         mirrored = case.analysis.mirror
         said.append(Event(messages.STOP_MIRRORING if mirrored else messages.ROUTING_TO_CANARY))
-        run["route"] = weights.split(100)
+        run |= {"route": weights.split(100), "conditional": False}
     status = transitions.update(case, iterations=done + 1, run=run)
     return Decision(status, tuple(said), reason="iterations done", ticked=True, measured=True)
 
@@ -76,7 +81,8 @@ def progressive(case: Case) -> Outcome:
         route = Route(mirrored=True)
     else:
         route = weights.split(weights.next_weight(case.canary, weight))
-    run = {"route": route, "pre_rollout_passed": True, "halted": ""}
+    run = {"conditional": conditional(case), "pre_rollout_passed": True, "halted": ""}
+    run["route"] = route
     return Decision(
         transitions.update(case, canary_weight=route.canary, run=run),
         (*gate, Event(messages.advance_weight(case.canary, route.canary))),
@@ -89,9 +95,8 @@ def progressive(case: Case) -> Outcome:
 def _next_iteration(case: Case, route: Route) -> Decision:
     iteration = case.status.iterations + 1
     text = messages.advance_iteration(case.canary, iteration, case.iterations)
-    status = transitions.update(
-        case, iterations=iteration, run={"route": route, "pre_rollout_passed": True}
-    )
+    run = {"route": route, "conditional": conditional(case), "pre_rollout_passed": True}
+    status = transitions.update(case, iterations=iteration, run=run)
     return Decision(
         status, (Event(text),), reason="the analysis passed", ticked=True, measured=True
     )

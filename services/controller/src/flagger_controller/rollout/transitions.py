@@ -92,7 +92,7 @@ def obliged(case: Case, obligation: Obligation, reason: str) -> CanaryStatus:
 
 def _target_route(case: Case, obligation: Obligation) -> dict[str, Any]:
     if obligation is Obligation.KEEP_CANARY:
-        return {"route": split(100), "promotion_failed": True}
+        return {"route": split(100), "conditional": False, "promotion_failed": True}
     stranded = case.status.run.promotion_failed and not case.seen.primary.available
     if obligation is Obligation.ROLLBACK and stranded:
         return {"route": case.route}
@@ -154,6 +154,7 @@ def succeeded(case: Case) -> CanaryStatus:
 
 _END_OF_RUN: Final[dict[str, Any]] = {
     "obligation": Obligation.NONE,
+    "conditional": False,
     "promotion_failed": False,
     "primary_broken": False,
     "pre_rollout_passed": False,

@@ -91,7 +91,12 @@ def plan(world: World) -> Plan:
 
 
 def shown_route(world: World) -> Route:
-    """The recorded split, corrected so that no traffic goes to a backend without pods."""
+    """The recorded split, corrected so that no traffic goes to a backend without pods.
+
+    Nor to the canary once the conditions are gone that it was decided for.
+    """
+    if world.canary.status.run.conditional and not world.canary.analysis.match:
+        return Route()
     return weights.safe(
         world.route,
         primary_available=world.primary_health.available,

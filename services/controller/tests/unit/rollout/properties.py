@@ -20,7 +20,7 @@ TRANSITIONS = {
     (Phase.WAITING, Phase.INITIALIZED): "reverted_while_waiting",  # S5
     (Phase.WAITING, Phase.SUCCEEDED): "reverted_while_waiting",
     (Phase.WAITING, Phase.FAILED): "reverted_while_waiting rollback_while_waiting",  # S4
-    (Phase.WAITING_PROMOTION, Phase.PROGRESSING): "restart",
+    (Phase.WAITING_PROMOTION, Phase.PROGRESSING): "restart opened",
     (Phase.PROMOTING, Phase.PROGRESSING): "restart",  # fault D
     (Phase.FINALISING, Phase.PROGRESSING): "restart",
     (Phase.PROGRESSING, Phase.WAITING_PROMOTION): "ab_testing blue_green progressive",
@@ -38,7 +38,7 @@ TRANSITIONS = {
 }
 """State-machine.md 3.1 with our departures: the rules that may make each transition."""
 
-EARLY = frozenset({"restart", "start", "bootstrap"})
+EARLY = frozenset({"restart", "opened", "start", "bootstrap"})
 """Rules that may use up an interval before the last one is over: nothing advances by them."""
 
 
@@ -82,6 +82,7 @@ def _consistent(walked: Walked) -> None:
         assert not run.pre_rollout_passed
         assert not run.promotion_approved
         assert not run.primary_broken
+        assert not run.conditional
         assert status.iterations == 0
     if status.phase in (Phase.INITIALIZED, Phase.SUCCEEDED):
         assert run.route == Route()
@@ -138,12 +139,22 @@ def _more_traffic_only_to_pods_that_are_there(walked: Walked) -> None:
 
 def _strands(walked: Walked) -> bool:
     """A run that begins while the primary has no pods keeps traffic where it can be served."""
-    return walked.decision.rule in ("restart", "start") and walked.after.run.promotion_failed
+    starts = walked.decision.rule in ("restart", "opened", "start")
+    return starts and walked.after.run.promotion_failed
 
 
 def _stranded_traffic_is_all_traffic(walked: Walked) -> None:
     if walked.after.run.promotion_failed:
         assert walked.after.route.canary == 100
+
+
+def _conditions_are_kept(walked: Walked) -> None:
+    """What was decided for those who meet conditions is never meant for everybody."""
+    run = walked.after.run
+    if walked.after.route.canary > walked.case.route.canary and not run.promotion_failed:
+        assert run.conditional == bool(walked.case.analysis.match)
+    if run.conditional and not walked.case.analysis.match:
+        assert walked.decision.rule not in ("ab_testing", "blue_green", "progressive")
 
 
 def _only_what_was_analysed_is_promoted(walked: Walked) -> None:
@@ -260,6 +271,7 @@ _PROPERTIES = {
         _no_rollback_from_the_revision_in_production,
         _more_traffic_only_to_pods_that_are_there,
         _stranded_traffic_is_all_traffic,
+        _conditions_are_kept,
         _only_what_was_analysed_is_promoted,
         _revisions_are_not_swallowed,
         _nothing_advances_early,

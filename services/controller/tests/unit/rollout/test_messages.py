@@ -78,6 +78,10 @@ REACHED: Final[Mapping[str, tuple[Any, Callable[[], list[str]]]]] = {
     ),
     "scaling_up": (messages.scaling_up(CANARY), lambda: said(Phase.SUCCEEDED)),
     "STARTED": (messages.STARTED, lambda: said(Phase.SUCCEEDED)),
+    "unconditional": (
+        messages.unconditional(CANARY),
+        lambda: said(P, run={**HALF, "conditional": True}),
+    ),
     "restarting": (messages.restarting(CANARY), lambda: said(P, live="v3")),
     "starting_analysis": (messages.starting_analysis(CANARY), lambda: said(P)),
     "advance_weight": (messages.advance_weight(CANARY, 20), lambda: said(P)),

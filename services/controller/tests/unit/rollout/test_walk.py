@@ -59,7 +59,7 @@ WORLDS: Mapping[str, World] = {
 }
 
 STRATEGIES = {"without_weights", "ab_testing", "blue_green", "progressive"}
-ELSEWHERE = {"terminating", "suspended", "skip", "blocked", "route_lagging"}
+ELSEWHERE = {"terminating", "suspended", "skip", "blocked", "route_lagging", "opened"}
 """Rules of other worlds."""
 DECIDES: Mapping[str, set[str]] = {
     "weights": {"progressive"},
