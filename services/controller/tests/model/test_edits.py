@@ -81,3 +81,18 @@ async def test_conditions_that_change_are_followed(provider: str) -> None:
     await rig.until(Phase.SUCCEEDED)
     check_all(rig)
     await rig.stop()
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_a_failed_promotion_is_served_to_everybody_by_the_target(provider: str) -> None:
+    """The primary is dead, whatever the conditions of the analysis were (S1)."""
+    rig = Rig(broken=("primary-2",))
+    tested = analysis(iterations=1, match=MATCH)
+    await rig.initialized(provider=provider, service=SERVICE, analysis=tested)
+    rig.push("2")
+    await rig.until(Phase.FAILED)
+    assert share(rig) == 100
+    rig.push("3")
+    await rig.until(Phase.SUCCEEDED)
+    assert (rig.tag(PRIMARY), share(rig)) == ("3", 0)
+    await rig.stop()

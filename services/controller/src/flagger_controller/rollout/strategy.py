@@ -34,7 +34,7 @@ def strategy(case: Case) -> Strategy:
 
 def conditional(case: Case) -> bool:
     """Only requests that meet the conditions of the analysis get to the canary."""
-    return bool(case.analysis.match)
+    return bool(case.analysis.match) and not case.status.run.promotion_failed
 
 
 def ab_testing(case: Case) -> Outcome:

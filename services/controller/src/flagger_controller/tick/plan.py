@@ -120,7 +120,8 @@ def retreat(
         primary_available=parts.target.health(canary, primary, primary=True, now=now).available,
         canary_available=False,
     )
-    desired = parts.router.desired(canary, parts.target.traits(canary, primary), route, live)
+    traits = parts.target.traits(canary, primary)
+    desired = parts.router.desired(_routed(canary), traits, route, live)
     return tuple(Put(ref, body) for ref, body in desired.items() if body != live.get(ref))
 
 
@@ -160,8 +161,20 @@ def _apex(world: World) -> Iterator[Write]:
 
 
 def _routes(world: World, route: Route) -> Iterator[Write]:
-    desired = world.parts.router.desired(world.canary, world.traits, route, world.live)
+    desired = world.parts.router.desired(_routed(world.canary), world.traits, route, world.live)
     yield from _put(world, desired)
+
+
+def _routed(canary: Canary) -> Canary:
+    """The Canary as routers see it.
+
+    While the primary is dead of its promotion, no condition keeps anybody there: what serves is
+    the target, which has passed its analysis.
+    """
+    if not canary.status.run.promotion_failed:
+        return canary
+    analysis = canary.analysis.model_copy(update={"match": ()})
+    return canary.model_copy(update={"spec": canary.spec.model_copy(update={"analysis": analysis})})
 
 
 def _workload(world: World) -> Iterator[Write]:
