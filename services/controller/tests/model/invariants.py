@@ -2,9 +2,13 @@
 
 import itertools
 
-from flagger_controller.api.status import Phase
+from flagger_controller.api.status import CanaryStatus, Phase
+from flagger_controller.rollout import conditions
 
-from .rig import PRIMARY, TARGET, Rig
+from . import kubelet
+from .process import PROVIDER
+from .rig import Rig
+from .traffic import splits
 
 
 def check_now(rig: Rig) -> None:
@@ -12,30 +16,51 @@ def check_now(rig: Rig) -> None:
     status = rig.status
     route = status.route
     assert route.primary + route.canary == 100, f"I1: {route}"
-    weights = rig.weights
-    if weights:
-        assert sum(weights.values()) == 100, f"I1: {weights}"
-    if status.run.obligation:
+    if blocked(status):
         return
-    target = rig.api.object(TARGET)
-    available = (target or {}).get("status", {}).get("availableReplicas", 0)
-    if weights.get("podinfo-canary", 0) > 0 and _primary_available(rig):
-        assert available, f"I2: {weights} but the target has no pods"
+    canary = rig.canary
+    rules = splits(rig.api, canary, canary.spec.provider or PROVIDER)
+    for rule in rules:
+        assert sum(rule.values()) == 100, f"I1: {rules}"
+    if status.run.obligation or canary.spec.suspend:
+        return
+    on_canary = any(rule.get(canary.canary_service) for rule in rules)
+    if on_canary and available(rig, primary=True):
+        assert available(rig, primary=False), f"I2: {rules}, but the target has no pods"
+    confined = canary.analysis.match and not status.run.promotion_failed
+    if route.canary and not confined and available(rig, primary=False):
+        on_primary = any(rule.get(canary.primary_service) for rule in rules)
+        assert available(rig, primary=True) or not on_primary, f"I2: {rules}, no primary"
     if status.phase is Phase.FAILED and not status.run.promotion_failed:
-        assert weights.get("podinfo-canary", 0) == 0, f"I6: {weights}"
+        assert not on_canary, f"I6: {rules}"
+
+
+def blocked(status: CanaryStatus) -> bool:
+    """The Canary cannot be served: everything stays as it is."""
+    return any(c.type == conditions.READY and c.status == "False" for c in status.conditions)
+
+
+def available(rig: Rig, *, primary: bool) -> bool:
+    """Can the pods of a version take traffic? What is behind a Service is not known."""
+    ref = rig.primary if primary else rig.target
+    return ref.resource not in kubelet.WORKLOADS or kubelet.available(rig.api.object(ref)) > 0
 
 
 def check_all(rig: Rig) -> None:
     """What must hold at the end of a release."""
     check_now(rig)
     if rig.deaths == 0:
-        ends = _ends(rig)
-        told = [alert for alert in rig.log.alerts if alert.startswith(_TERMINAL)]
-        assert len(told) == len(ends), f"I7: {told} for {ends}"
-        assert len(rig.log.outcomes) == len(ends), f"I7: {rig.log.outcomes}"
+        check_ends(rig, len(_ends(rig)))
     promoted = {status.last_promoted_spec for status in rig.statuses}
     applied = {status.last_applied_spec for status in rig.statuses}
     assert promoted <= applied | {""}, "I3: promoted what was never applied"
+
+
+def check_ends(rig: Rig, ends: int) -> None:
+    """Every end of a run was told once."""
+    told = [alert for alert in rig.log.alerts if alert.startswith(_TERMINAL)]
+    assert len(told) == ends, f"I7: {told} for {ends} ends"
+    assert len(rig.log.outcomes) == ends, f"I7: {rig.log.outcomes} for {ends} ends"
 
 
 _TERMINAL = (
@@ -56,8 +81,3 @@ def _ends(rig: Rig) -> list[Phase]:
         for before, after in itertools.pairwise(rig.statuses)
         if after.phase in terminal and before.phase is not after.phase
     ]
-
-
-def _primary_available(rig: Rig) -> bool:
-    primary = rig.api.object(PRIMARY)
-    return bool((primary or {}).get("status", {}).get("availableReplicas", 0))

@@ -66,6 +66,15 @@ def _progress(since: str, now: datetime) -> Object:
     return {"type": "Progressing", "status": "False" if late else "True", "reason": reason}
 
 
+def _stateful_set(found: Pods, now: datetime) -> Object:
+    """The last pod is replaced first: while the new one is not ready, the others are old."""
+    return {
+        "replicas": found.wanted,
+        "updatedReplicas": 1 if found.old else found.wanted,
+        "availableReplicas": found.wanted - 1 if found.old else found.available,
+    }
+
+
 def _daemon_set(found: Pods, now: datetime) -> Object:
     return {
         "desiredNumberScheduled": found.wanted,
@@ -76,6 +85,7 @@ def _daemon_set(found: Pods, now: datetime) -> Object:
 
 _STATUS: Mapping[Resource, Callable[[Pods, datetime], Object]] = {
     resources.DEPLOYMENTS: _deployment,
+    resources.STATEFUL_SETS: _stateful_set,
     resources.DAEMON_SETS: _daemon_set,
 }
 WORKLOADS = frozenset(_STATUS)

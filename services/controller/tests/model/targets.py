@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flagger_controller.cluster import resources
-from flagger_controller.cluster.client import Object, Resource
+from flagger_controller.cluster.client import Object, Ref, Resource
 
 NAMESPACE = "default"
 NAME = "podinfo"
@@ -28,6 +28,11 @@ def _workload(kind: str, tag: str, spec: Object) -> Object:
     body = _named("apps/v1", kind)
     selector = {"matchLabels": _LABELS}
     return {**body, "spec": {**spec, "selector": selector, "template": template}}
+
+
+def stateful_set(tag: str = "1") -> Object:
+    """The target as a StatefulSet, whose pods have no names of their own."""
+    return _workload("StatefulSet", tag, {"replicas": 1})
 
 
 def service(tag: str = "1") -> Object:
@@ -54,8 +59,30 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "Deployment": Kind(resources.DEPLOYMENTS, deployment),
     "DaemonSet": Kind(resources.DAEMON_SETS, daemon_set),
+    "StatefulSet": Kind(resources.STATEFUL_SETS, stateful_set),
     "Service": Kind(resources.SERVICES, service),
 }
+
+
+def scalers() -> Mapping[Ref, Object]:
+    """An autoscaler of each kind for the target."""
+    spec = {"scaleTargetRef": {"name": NAME}}
+    hpa = {**_named("autoscaling/v2", "HorizontalPodAutoscaler")}
+    keda = {**_named("keda.sh/v1alpha1", "ScaledObject")}
+    query = {"type": "prometheus", "metadata": {"query": f"sum({NAME})"}}
+    return {
+        Ref(resources.AUTOSCALERS, NAME, NAMESPACE): {**hpa, "spec": {**spec, "maxReplicas": 3}},
+        Ref(resources.SCALED_OBJECTS, NAME, NAMESPACE): {
+            **keda,
+            "spec": {**spec, "maxReplicaCount": 3, "triggers": [query]},
+        },
+    }
+
+
+def reference(kind: str) -> Object:
+    """`spec.targetRef` for a kind of target."""
+    version = KINDS[kind].resource.api_version
+    return {"apiVersion": version, "kind": kind, "name": NAME}
 
 
 def tag_of(body: Object) -> str:

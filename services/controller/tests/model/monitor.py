@@ -1,0 +1,141 @@
+"""Watches every write of the controllers, also in the middle of a tick: I1, I3, I5, I7, I9.
+
+And that nobody gets to the canary who is not meant to.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.status import CanaryStatus, Obligation, Phase
+from flagger_controller.cluster.client import Object
+from flagger_controller.cluster.fake import Write
+from flagger_controller.targets import target_for
+from flagger_controller.targets.base import TargetSettings
+from flagger_controller.targets.daemonset import SCALE_TO_ZERO
+
+from .invariants import available
+from .process import INTERVAL, PROVIDER
+from .rig import CANARY, Rig
+from .targets import tag_of, tagged
+from .traffic import ROUTES, exposed, splits
+
+MARK = "example.org/mine"
+"""A label, an annotation and a field that somebody else puts on everything."""
+
+
+class Monitor:
+    """Compares every object before and after each write."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._before: Object | None = None
+        self._advanced: datetime | None = None
+        self._exposure = 0
+        """Percent of everybody's requests that the canary was meant to get, at most."""
+        self.ends = 0
+        """Runs that ended."""
+        rig.api.before_write(self._remember)
+        rig.api.after_write(self._look)
+
+    def _remember(self, write: Write) -> None:
+        self._before = self._rig.api.object(write.ref)
+
+    def _look(self, write: Write) -> None:
+        before, after = self._before, self._rig.api.object(write.ref)
+        if before is None or after is None:
+            return
+        if write.ref == CANARY:
+            self._check_canary(before, after)
+        elif write.ref == self._rig.target:
+            assert _unscaled(before) == _unscaled(after), "I9: the target is its owner's"
+        else:
+            assert _marks(after) == _marks(before), f"I9: {write.ref}"
+        if write.ref == self._rig.primary and tag_of(before) != tag_of(after):
+            self._check_promotion(after)
+        if write.ref.resource in ROUTES:
+            self._check_exposure()
+
+    def _check_canary(self, before: Object, after: Object) -> None:
+        assert _owned(before) == _owned(after), "I9: the Canary is its owner's"
+        old = CanaryStatus.model_validate(before.get("status") or {})
+        new = self._rig.status
+        assert new.route.primary + new.route.canary == 100, "I1"
+        if new.run.unannounced and not old.run.unannounced:
+            self.ends += 1
+        self._note_exposure(after, old.route.canary, new.route.canary)
+        if _moved(old, new):
+            self._check_pace(Canary.from_api(after))
+
+    def _note_exposure(self, canary: Object, before: int, now: int) -> None:
+        """What was decided for those who meet conditions is not meant for everybody."""
+        if now != before and not (now and canary["spec"]["analysis"].get("match")):
+            self._exposure = now
+
+    def _check_exposure(self) -> None:
+        canary = self._rig.canary
+        rules = splits(self._rig.api, canary, canary.spec.provider or PROVIDER)
+        share = exposed(rules, canary)
+        alone = not available(self._rig, primary=True)
+        assert alone or share <= self._exposure, f"{share} % instead of {self._exposure} %: {rules}"
+
+    def _check_pace(self, canary: Canary) -> None:
+        now = self._rig.now()
+        if self._advanced is not None:
+            passed = now - self._advanced
+            least = timedelta(seconds=max(INTERVAL, canary.interval) - 0.01)
+            assert passed >= least, f"I5: {passed} after the last advance"
+        self._advanced = now
+
+    def _check_promotion(self, after: Object) -> None:
+        status, target = self._rig.status, self._rig.api.object(self._rig.target)
+        assert target is not None
+        skips = status.run.obligation is Obligation.SKIP
+        assert status.phase is Phase.PROMOTING or skips, f"I3: promoted in {status.phase}"
+        kind = target_for(self._rig.canary, TargetSettings())
+        analysed = kind.revision(tagged(target, tag_of(after)))
+        assert analysed == status.last_applied_spec, "I3: not what was analysed"
+
+
+def _moved(before: CanaryStatus, after: CanaryStatus) -> bool:
+    """Was this a step of an analysis?"""
+    if after.run.promotion_failed or after.run.obligation:
+        return False
+    return (
+        after.route.canary > before.route.canary
+        or after.iterations > before.iterations
+        or after.failed_checks > before.failed_checks
+        or (after.phase is Phase.PROMOTING and before.phase is not Phase.PROMOTING)
+    )
+
+
+def _unscaled(target: Object) -> Any:
+    """All of a target but what scales it to zero."""
+    spec = {key: value for key, value in target["spec"].items() if key != "replicas"}
+    if "template" in spec:
+        pod = dict(spec["template"]["spec"])
+        nodes = dict(pod.pop("nodeSelector", None) or {})
+        nodes.pop(SCALE_TO_ZERO, None)
+        spec["template"] = {**spec["template"], "spec": {**pod, "nodeSelector": nodes}}
+    metadata = target["metadata"]
+    return spec, metadata.get("labels"), metadata.get("annotations"), metadata.get("finalizers")
+
+
+def _owned(canary: Object) -> Any:
+    metadata = canary["metadata"]
+    return canary["spec"], metadata.get("labels"), metadata.get("annotations")
+
+
+def marked(body: Object, *, deep: bool) -> Object:
+    """The object with somebody else's marks."""
+    metadata = dict(body["metadata"])
+    for field in ("labels", "annotations"):
+        metadata[field] = {**(metadata.get(field) or {}), MARK: "1"}
+    spec = {**body["spec"], MARK: "1"} if deep else body["spec"]
+    return {**body, "metadata": metadata, "spec": spec}
+
+
+def _marks(body: Object) -> tuple[bool, ...]:
+    metadata = body["metadata"]
+    places = (metadata.get("labels"), metadata.get("annotations"), body.get("spec"))
+    return tuple(MARK in (place or {}) for place in places)
