@@ -6,8 +6,9 @@ import pytest
 
 from flagger_controller.api.status import Phase
 
+from .acts import respec
 from .invariants import check_all
-from .rig import CANARY, PRIMARY, Rig
+from .rig import PRIMARY, Rig
 from .traffic import exposed, splits
 
 pytestmark = pytest.mark.looptime
@@ -19,12 +20,6 @@ PROVIDERS = ("istio", "gatewayapi:v1")
 
 def analysis(**fields: Any) -> dict[str, Any]:
     return {"interval": "10s", "threshold": 2, **fields}
-
-
-def respec(rig: Rig, **spec: Any) -> None:
-    body = rig.api.object(CANARY)
-    assert body is not None
-    rig.api.put(CANARY, {**body, "spec": {**body["spec"], **spec}})
 
 
 def share(rig: Rig) -> int:

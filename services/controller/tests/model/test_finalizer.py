@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from flagger_controller.api.status import Phase
+
 from .rig import CANARY, SERVICE, TARGET, Rig
 
 pytestmark = pytest.mark.looptime
@@ -43,6 +45,26 @@ async def test_deletion_reverts_and_lets_go() -> None:
     assert rig.replicas(TARGET) == 1
     assert rig.log.events == ["Terminating canary podinfo", "Terminated canary podinfo"]
     assert rig.api.object(SERVICE) is None  # made by us, so it went with its owner
+    await rig.stop()
+
+
+async def test_a_terminating_canary_is_only_reverted() -> None:
+    """S20: upstream's job goes on: it sends everybody to the primary again, and starts runs."""
+    rig = await Rig().initialized(revertOnDeletion=True)
+    rig.broken.add("2")  # it never gets ready, so the revert waits
+    rig.push("2")
+    rig.api.remove(CANARY)
+    for _ in range(5):
+        await rig.pass_interval()
+        assert rig.status.phase is Phase.TERMINATING
+    assert rig.log.events == ["Terminating canary podinfo"]
+    writes = len(rig.api.writes)
+    rig.push("3")
+    await rig.pass_interval()
+    await rig.pass_interval()
+    assert rig.api.object(CANARY) is None
+    assert all(write.ref in (CANARY, TARGET) for write in rig.api.writes[writes:])
+    assert rig.log.events == ["Terminating canary podinfo", "Terminated canary podinfo"]
     await rig.stop()
 
 
