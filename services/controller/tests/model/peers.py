@@ -36,10 +36,12 @@ class Hooks:
 
     answers: dict[str, Answer] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long a receiver takes to answer."""
     on_call: dict[str, Any] = field(default_factory=dict)
 
     async def call(self, hook: Webhook, payload: bytes) -> Answer:
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.seconds.get(hook.name, 0))
         self.calls.append(hook.name)
         if hook.name in self.on_call:
             self.on_call[hook.name]()

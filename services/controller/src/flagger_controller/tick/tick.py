@@ -62,7 +62,8 @@ class Tick:
         canary, stored = found
         if canary.metadata.uid == self.memory.released:
             return None
-        due = self._due_at(canary) <= self.shell.clock()
+        started = self.shell.clock()
+        due = self._due_at(canary) <= started
         self.memory.unsettled = False
         try:
             canary, stored = await self._hold(canary, stored)
@@ -78,6 +79,8 @@ class Tick:
                 return RESYNC
             self._tell(str(error))
             raise
+        finally:
+            self._note_overrun(canary, self.shell.clock() - started)
         if not self.memory.unsettled:
             self.memory.told = ""
         return self._seconds_left(idle=due and not decision.ticked)
@@ -237,6 +240,18 @@ class Tick:
             return
         self.memory.told = text
         self.shell.announcer.event(found[0], found[0], Event(text, warning=True, error=True))
+
+    def _note_overrun(self, canary: Canary, took: timedelta) -> None:
+        """Slow hooks and metric sources stretch the interval, each within its own limit (S34)."""
+        interval = self._interval(canary)
+        if took > interval:
+            logger.warning(
+                "the tick took %.0f s, longer than its interval of %.0f s: "
+                "look for slow hooks and metric sources",
+                took.total_seconds(),
+                interval.total_seconds(),
+                extra={"canary": self.key},
+            )
 
     def _due_at(self, canary: Canary) -> datetime:
         """When the next tick is due, by what was stored and by what this process remembers."""

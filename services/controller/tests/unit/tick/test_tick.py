@@ -500,6 +500,21 @@ async def test_gates_are_asked_in_order_and_only_on_the_way(bench: Bench) -> Non
     assert bench.rig.log.events == [text]
 
 
+@pytest.mark.parametrize(("seconds", "logged"), [(INTERVAL - 1, False), (INTERVAL + 1, True)])
+async def test_a_tick_that_outlasts_its_interval_is_logged(
+    bench: Bench, caplog: pytest.LogCaptureFixture, seconds: float, logged: bool
+) -> None:
+    """S34: upstream says nothing."""
+    hooks = [{"name": "slow", "type": "rollout", "url": "http://hooks/"}]
+    analysis = {"interval": "10s", "threshold": 5, "stepWeight": 25, "webhooks": hooks}
+    process = await bench.progressing(analysis=analysis)
+    bench.rig.hooks.seconds["slow"] = seconds
+    await asyncio.sleep(INTERVAL)
+    await bench.tick(process)
+    assert bench.rig.status.canary_weight == 50
+    assert ("the tick took 11 s, longer than its interval of 10 s" in caplog.text) is logged
+
+
 async def test_what_a_provider_cannot_do_is_a_problem_of_the_canary(bench: Bench) -> None:
     analysis = {"interval": "10s", "iterations": 2, "match": [{"headers": {}}], "threshold": 1}
     rig = bench.rig
