@@ -1,5 +1,6 @@
 """The documentation says what the code does: generated pages, links, commands, names, examples."""
 
+import fnmatch
 import pathlib
 import re
 import subprocess
@@ -96,6 +97,24 @@ def test_every_flag_is_in_the_table() -> None:
     rows = re.findall(r"^\| `(-[\w-]+)` \| (?:`(\w+)`)?", table, re.MULTILINE)
     assert {flag for flag, _ in rows} == flags
     assert {variable for _, variable in rows if variable} == {*cli._ENVIRONMENT, "KUBECONFIG"}
+
+
+def test_tests_that_are_named_exist() -> None:
+    """A name may end with *; a file counts as well."""
+    sources = [p for p in ROOT.rglob("test_*.py") if not {".venv", "build"} & {*p.parts}]
+    known = {found for each in sources for found in re.findall(r"def (test_\w+)", each.read_text())}
+    known |= {each.name for each in sources}
+    named = re.findall(r"`(test_[\w.*]+)`", (ROOT / "docs/compatibility.md").read_text())
+    assert [each for each in named if not fnmatch.filter(known, each)] == []
+
+
+def test_every_sharp_edge_of_the_engine_has_a_row_with_a_test() -> None:
+    text = (ROOT / "docs/compatibility.md").read_text()
+    engine = text.partition("## Rollout engine")[2].partition("\n## ")[0]
+    cells = re.findall(r"\| ([^|]+) \| [^|\n]*`[^|\n]*\|$", engine, re.MULTILINE)
+    covered = {found for each in cells for found in re.findall(r"S\d+|fault [A-Z]", each)}
+    edges = {f"S{number}" for number in range(1, 35)}
+    assert edges | {f"fault {letter}" for letter in "ABCDEKR"} <= covered
 
 
 def test_series_in_the_table_exist() -> None:

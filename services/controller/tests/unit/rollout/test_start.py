@@ -214,6 +214,14 @@ def test_a_new_revision_restarts_the_analysis(phase: Phase, due: bool) -> None:
     )
 
 
+def test_a_restart_asks_no_gate_and_leaves_nobody_on_the_canary() -> None:
+    """S19, kept: also when traffic returns in steps after a promotion."""
+    whole = canary(analysis={**GATED.analysis.to_api(), "stepWeightPromotion": 10})
+    at = status(Phase.PROGRESSING, canary_weight=40, run={"route": Route(primary=60, canary=40)})
+    walk = Walk(case(at, live="v3", spec=whole))
+    assert (walk.rule, walk.asked, walk.status.run.route) == ("restart", [], Route())
+
+
 def test_changed_configs_restart_the_analysis() -> None:
     at = status(Phase.PROGRESSING, tracked_configs={"configmap/c": "1"})
     walk = Walk(case(at, configs={"configmap/c": "2"}))

@@ -194,7 +194,7 @@ def test_ab_testing_sends_matching_requests_for_some_iterations() -> None:
     assert (first.rule, first.asked) == ("ab_testing", [])
     assert first.events[-1] == "Advance podinfo canary iteration 1/2"
     assert (first.status.iterations, first.status.run.route) == (1, route(100))
-    assert first.status.canary_weight == 0
+    assert first.status.canary_weight == 0, "S30, kept"
     second = Walk(case(first.status, spec=whole))
     assert second.events == ["Advance podinfo canary iteration 2/2"]
     third = Walk(case(second.status, spec=whole))
@@ -224,6 +224,7 @@ def test_blue_green_tests_first_and_switches_then() -> None:
         "Routing all traffic to canary",
     ]
     assert (switched.status.run.route, switched.status.iterations) == (route(100), 2)
+    assert switched.status.canary_weight == 0, "S30, kept"
     promoted = Walk(case(switched.status, spec=whole))
     assert (promoted.asked, promoted.events) == ([], [COPYING]), "S14: the gate is asked once"
 
