@@ -27,6 +27,7 @@ CASES = {
         ("leaderElection.enabled=true", "leaderElection.replicaCount=2"),
         ("namespace=apps", "leaderElection.enabled=true"),
         ("namespace=apps", "rbac.scope=cluster"),
+        (r"namespace=apps\,shop", "leaderElection.enabled=true"),
         ("rbac.providers={istio,keda}",),
         ("serviceMonitor.enabled=true", "podMonitor.enabled=true"),
         ("linkerdAuthPolicy.create=true", "podDisruptionBudget.enabled=true"),

@@ -50,6 +50,7 @@ def test_default_flags(render: Render) -> None:
         (["selectorLabels=app\\,name"], ["-selector-labels=app,name"]),
         (["configTracking.enabled=false"], ["-enable-config-tracking=false"]),
         (["namespace=apps"], ["-namespace=apps"]),
+        ([r"namespace=apps\, shop"], ["-namespace=apps,shop"]),
         (
             ["slack.url=http://s", "slack.proxyUrl=http://p", "slack.user=u", "slack.channel=#c"],
             [
@@ -115,6 +116,8 @@ def test_election_rights_are_for_its_namespace_only(render: Render) -> None:
     assert rights(role) == {("coordination.k8s.io", "leases"): {"get", "create", "update"}}
     watched = render("flagger", "leaderElection.enabled=true", "namespace=apps")
     assert of(watched, "Role", "flagger-leader-election")["metadata"]["namespace"] == "apps"
+    several = render("flagger", "leaderElection.enabled=true", r"namespace=apps\,shop")
+    assert of(several, "Role", "flagger-leader-election")["metadata"]["namespace"] == "test"
 
 
 def test_rights_cover_what_a_rollout_needs(render: Render) -> None:
@@ -179,6 +182,14 @@ def test_one_namespace_needs_no_cluster_role(render: Render) -> None:
     assert role["metadata"]["namespace"] == "apps"
     everywhere = of(render("flagger", "namespace=apps", "rbac.scope=cluster"), "ClusterRole")
     assert everywhere["rules"] == role["rules"]
+
+
+def test_of_several_namespaces_each_gets_the_rights(render: Render) -> None:
+    objects = render("flagger", r"namespace=apps\, shop\,apps")
+    for kind in ("Role", "RoleBinding"):
+        found = [o["metadata"]["namespace"] for o in objects if o["kind"] == kind]
+        assert found == ["apps", "shop"]
+    assert not any(o["kind"].startswith("ClusterRole") for o in objects)
 
 
 def test_values_of_upstream_are_accepted(render: Render) -> None:

@@ -13,8 +13,8 @@
 - -selector-labels={{ . }}
 {{- end }}
 - -enable-config-tracking={{ $values.configTracking.enabled }}
-{{- with $values.namespace }}
-- -namespace={{ . }}
+{{- with include "flagger.namespaces" . | fromJsonArray }}
+- -namespace={{ join "," . }}
 {{- end }}
 {{- with $slack.url }}
 - -slack-url={{ . }}

@@ -10,9 +10,22 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The namespace the controller is limited to, empty: none. */}}
-{{- define "flagger.onlyNamespace" -}}
-{{- if ne .Values.rbac.scope "cluster" -}}{{ .Values.namespace }}{{- end -}}
+{{/* The namespaces the controller watches, as JSON; none: all of them. */}}
+{{- define "flagger.namespaces" -}}
+{{- splitList "," (.Values.namespace | nospace) | compact | uniq | toJson -}}
+{{- end -}}
+
+{{/* Where its rights are, as JSON; an empty name stands for the cluster. */}}
+{{- define "flagger.scopes" -}}
+{{- $namespaces := include "flagger.namespaces" . | fromJsonArray -}}
+{{- if eq .Values.rbac.scope "cluster" -}}{{- $namespaces = list -}}{{- end -}}
+{{- $namespaces | default (list "") | toJson -}}
+{{- end -}}
+
+{{/* The process looks for the Lease in the only namespace that it watches, as upstream does. */}}
+{{- define "flagger.leaseNamespace" -}}
+{{- $namespaces := include "flagger.namespaces" . | fromJsonArray -}}
+{{- if eq (len $namespaces) 1 -}}{{ first $namespaces }}{{- else -}}{{ .Release.Namespace }}{{- end -}}
 {{- end -}}
 
 {{- define "flagger.volumes" -}}

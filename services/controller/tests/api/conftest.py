@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from tools.cluster import settings
-from tools.cluster.controlplane import ControlPlane, Options
+from tools.cluster.controlplane import MASTERS, ControlPlane, Options
 
 from flagger_controller.cluster.http import HttpClient
 from flagger_controller.cluster.login import load
@@ -15,12 +15,15 @@ from .replay.mirror import Mirror
 from .replay.receivers import Receivers
 from .scene import World
 
+USERS = {"flagger": MASTERS, "flagger2": MASTERS, "narrow": ""}
+"""`narrow` has the rights that a test gives it."""
+
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     """An API server with controllers and two fake nodes; shared, so use `namespace`."""
     try:
-        plane = ControlPlane.start(Options(fake_nodes=2))
+        plane = ControlPlane.start(Options(users=USERS, fake_nodes=2))
     except settings.ClusterError as error:
         pytest.skip(f"no control plane: {error}")
     with plane:

@@ -50,15 +50,15 @@ class Cache:
         self,
         client: KubeClient,
         *,
-        namespace: str = "",
+        restricted: bool = False,
         on_change: Callable[[Hashable, Change], None] = lambda key, change: None,
         settings: WatchSettings | None = None,
         most_namespaces: int = 20,
         linger: float = 30.0,
     ) -> None:
         self._client = client
-        self._most = None if namespace else most_namespaces
-        """A controller that is restricted to a namespace may not list the whole cluster."""
+        self._most = None if restricted else most_namespaces
+        """A controller that is restricted to namespaces may not list the whole cluster."""
         self._linger = linger
         """Seconds for which objects stay known that nobody refers to any more: those who learn
         what they refer to step by step, again and again, must not start and stop reflectors."""

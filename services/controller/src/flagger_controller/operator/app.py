@@ -4,10 +4,11 @@ The only place where clients, tasks and signal handlers are made.
 """
 
 import asyncio
+import itertools
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import Any, Final, cast
 
@@ -16,8 +17,9 @@ import kopf
 from flagger_common import logs
 from flagger_common.version import __version__
 from flagger_controller import net
+from flagger_controller.api.base import Object
 from flagger_controller.cluster import login, resources
-from flagger_controller.cluster.client import ApiError, ApiNotFound
+from flagger_controller.cluster.client import ApiError, ApiNotFound, Resource
 from flagger_controller.cluster.http import HttpClient, HttpSettings
 from flagger_controller.errors import ConfigError, FlaggerError
 from flagger_controller.metrics.prometheus import Prometheus
@@ -61,7 +63,7 @@ async def _main(settings: Settings, connection: login.Login) -> int:
         stack.push_async_callback(client.close)
         renewals = HttpClient(connection)  # in the queue of a busy client they might come too late
         stack.push_async_callback(renewals.close)
-        if not await _usable(client, settings.namespace):
+        if not await _usable(client, settings.scopes):
             return 1
         mesh = await mesh_client(settings, limits, stack)
         http = await stack.enter_async_context(net.Http(net.Proxies.from_environment(os.environ)))
@@ -70,12 +72,12 @@ async def _main(settings: Settings, connection: login.Login) -> int:
         return await process.serve(stack)
 
 
-async def _usable(client: HttpClient, namespace: str) -> bool:
+async def _usable(client: HttpClient, scopes: Iterable[str]) -> bool:
     """Is this a cluster that we can work in? Says why not (install.md section 2)."""
     try:
         version = await client.read("/version")
         logger.info("Connected to Kubernetes API %s", version.get("gitVersion"))
-        for resource in _OURS:
+        for resource, namespace in itertools.product(_OURS, scopes):
             try:
                 await client.page(resource, namespace, limit=1)
             except ApiNotFound as error:
@@ -190,11 +192,15 @@ class Process:
 
     async def _read_references(self) -> None:
         """Know templates and alert providers before the first tick."""
-        namespace = self._settings.namespace
-        for body in await self._client.list(resources.METRIC_TEMPLATES, namespace):
+        for body in await self._all(resources.METRIC_TEMPLATES):
             self._feed.template(None, body)
-        for body in await self._client.list(resources.ALERT_PROVIDERS, namespace):
+        for body in await self._all(resources.ALERT_PROVIDERS):
             self._feed.provider(None, body)
+
+    async def _all(self, resource: Resource) -> list[Object]:
+        """Every object of a kind in the namespaces that we watch."""
+        lists = [await self._client.list(resource, scope) for scope in self._settings.scopes]
+        return [body for bodies in lists for body in bodies]
 
     async def _probe_metrics_server(self) -> None:
         address = self._settings.metrics_server
@@ -207,14 +213,14 @@ class Process:
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """Feed the stores from the watch of our three kinds."""
-        namespace = self._settings.namespace
+        namespaces = self._settings.namespace
         await kopf.operator(
             registry=handlers.registry(self._feed, self._connection),
             settings=handlers.settings(),
             standalone=True,
             identity=cast("Any", "flagger"),  # kopf asks the system for a user name otherwise
-            clusterwide=not namespace,
-            namespaces=[namespace] if namespace else [],
+            clusterwide=not namespaces,
+            namespaces=namespaces,
             stop_flag=stop,
             ready_flag=self._watching,
         )
@@ -253,7 +259,7 @@ class Process:
 
     async def _forget_missing(self) -> None:
         known = self._engine.canaries.keys()
-        bodies = await self._client.list(resources.CANARIES, self._settings.namespace)
+        bodies = await self._all(resources.CANARIES)
         for key in known - {key_of(body) for body in bodies}:
             self._feed.forget(key)
 

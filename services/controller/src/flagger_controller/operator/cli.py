@@ -5,6 +5,7 @@ wins over its flag, as upstream has it.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -22,8 +23,9 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     "MSTEAMS_URL": "msteams_url",
     "MSTEAMS_PROXY_URL": "msteams_proxy_url",
 }
-_WORDS: Final = ("selector_labels", "include_label_prefix")
+_WORDS: Final = ("selector_labels", "include_label_prefix", "namespace")
 """Comma lists."""
+_NAMESPACE: Final = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 _FLAGS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("kubeconfig", "", str, "Path to a kubeconfig. Only required if out-of-cluster."),
@@ -35,7 +37,7 @@ _FLAGS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("log-level", "debug", str, "debug, info, warn, error, fatal or panic."),
     ("zap-encoding", "json", click.Choice(["json", "console"]), "Log format."),
     ("port", 8080, int, "Port of /healthz and /metrics."),
-    ("namespace", "", str, "The only namespace to watch."),
+    ("namespace", "", str, "The only namespaces to watch."),
     ("mesh-provider", "istio", str, "Router of canaries that name none."),
     ("selector-labels", "app,name,app.kubernetes.io/name", str, "Usable selector labels."),
     ("include-label-prefix", "", str, "Label prefixes to copy; * for all."),
@@ -93,10 +95,21 @@ def _option(name: str, default: Any, kind: Any, text: str, *, hidden: bool = Fal
 
 
 def settings_of(values: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """Settings from parsed flags, by their Python names, and the environment."""
+    """Settings from parsed flags, by their Python names, and the environment.
+
+    Raises:
+        click.BadParameter: something that is no name stands where namespaces are listed.
+    """
     known = {key: values[key] for key in values if key in Settings.__dataclass_fields__}
     for key in _WORDS:
-        known[key] = tuple(word for word in str(known[key]).split(",") if word)
+        words = (word.strip() for word in str(known[key]).split(","))
+        known[key] = tuple(dict.fromkeys(word for word in words if word))
+    for name in known["namespace"]:
+        if not _NAMESPACE.fullmatch(name):
+            raise click.BadParameter(
+                f'"{name}" is not the name of a namespace: write names with commas between them',
+                param_hint="-namespace",
+            )
     for variable, key in _ENVIRONMENT.items():
         if environment.get(variable):
             known[key] = environment[variable]

@@ -27,8 +27,8 @@ class Settings:
     """`json` or `console`."""
     port: int = 8080
     """Port of health and metrics."""
-    namespace: str = ""
-    """The only namespace to watch; empty: all."""
+    namespace: tuple[str, ...] = ()
+    """The only namespaces to watch; empty: all."""
     mesh_provider: str = "istio"
     """Router of canaries that name none."""
     selector_labels: tuple[str, ...] = ("app", "name", "app.kubernetes.io/name")
@@ -44,7 +44,7 @@ class Settings:
     enable_leader_election: bool = False
     """Several replicas: only the one that holds the Lease acts."""
     leader_election_namespace: str = "kube-system"
-    """Where the Lease is, unless `namespace` is set."""
+    """Where the Lease is, unless `namespace` names a single one."""
     cluster_name: str = ""
     """Shown in alerts."""
     no_cross_namespace_refs: bool = False
@@ -71,4 +71,9 @@ class Settings:
     @property
     def lease_namespace(self) -> str:
         """Where the Lease is."""
-        return self.namespace or self.leader_election_namespace
+        return self.namespace[0] if len(self.namespace) == 1 else self.leader_election_namespace
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The namespaces to list one by one; an empty name stands for all of them."""
+        return self.namespace or ("",)

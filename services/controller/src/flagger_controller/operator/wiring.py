@@ -111,7 +111,7 @@ def build(
         if not change.own:
             engine.pool.wake(str(key))
 
-    cache = Cache(client, namespace=settings.namespace, on_change=woken)
+    cache = Cache(client, restricted=bool(settings.namespace), on_change=woken)
     shell = Shell(
         store=canaries,
         observer=observe.Observer(

@@ -151,7 +151,7 @@ async def test_a_reflector_takes_over_only_when_it_knows_as_much(world: World) -
 
 
 async def test_a_restricted_controller_never_lists_the_whole_cluster(api: FakeApi) -> None:
-    cache = Cache(api, namespace="n0")
+    cache = Cache(api, restricted=True)
     for number in range(30):
         cache.watch([deployment("cart", f"n{number}")], number)
     await asyncio.sleep(0.1)

@@ -22,7 +22,7 @@ FLAGS: list[tuple[str, str, Any]] = [
     ("log-level", "info", "info"),
     ("zap-encoding", "console", "console"),
     ("port", "10080", 10080),
-    ("namespace", "shop", "shop"),
+    ("namespace", "shop, market", ("shop", "market")),
     ("mesh-provider", "traefik", "traefik"),
     ("selector-labels", "app,team", ("app", "team")),
     ("include-label-prefix", "a/,b/", ("a/", "b/")),
@@ -132,7 +132,7 @@ def test_booleans(program: Program, dashes: str, name: str) -> None:
 def test_a_bare_boolean_does_not_swallow_the_next_flag(program: Program) -> None:
     settings = program.parse("-enable-leader-election", "-namespace", "shop")
     assert settings.enable_leader_election
-    assert settings.namespace == "shop"
+    assert settings.namespace == ("shop",)
 
 
 def test_the_arguments_of_upstreams_manifests(program: Program) -> None:
@@ -153,6 +153,13 @@ def test_the_arguments_of_upstreams_manifests(program: Program) -> None:
 def test_the_lease_lives_in_the_only_namespace_that_is_watched(program: Program) -> None:
     settings = program.parse("-namespace=shop", "-leader-election-namespace=flagger")
     assert settings.lease_namespace == "shop"
+    several = program.parse("-namespace=shop,market", "-leader-election-namespace=flagger")
+    assert several.lease_namespace == "flagger"
+
+
+def test_the_scopes_of_lists(program: Program) -> None:
+    assert program.parse().scopes == ("",)
+    assert program.parse("-namespace=shop,market,shop").scopes == ("shop", "market")
 
 
 @pytest.mark.parametrize(
@@ -236,6 +243,8 @@ def test_no_version(program: Program) -> None:
         ("-zap-encoding=xml",),
         ("-enable-leader-election=yes",),
         ("-control-loop-interval=10",),
+        ("-namespace=shop*",),
+        ("-namespace=!shop",),
         ("operand",),
     ],
 )

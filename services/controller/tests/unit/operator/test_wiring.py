@@ -82,6 +82,16 @@ def build(bench: Bench, **settings: Any) -> Engine:
     return wiring.build(Settings(**settings), bench.api, bench.http, bench.recorder)
 
 
+async def test_only_a_controller_of_all_namespaces_lists_the_cluster(bench: Bench) -> None:
+    for namespaces, wide in (((), True), (("n1", "n2"), False)):
+        engine = build(bench, namespace=namespaces)
+        for number in range(30):
+            engine.cache.watch([Ref(resources.SERVICES, "cart", f"n{number}")], number)
+        await asyncio.sleep(0.1)
+        assert ("" in engine.cache._kinds[resources.SERVICES].scopes) == wide
+        await engine.close()
+
+
 async def test_an_unknown_canary_is_not_ticked_again(bench: Bench) -> None:
     assert await bench.engine.work("unknown.shop") is None
     assert bench.api.writes == []
