@@ -25,7 +25,8 @@ PAGES = (
     *sorted((ROOT / "docs").rglob("*.md")),
 )
 OWN = [page for page in PAGES if page.name != "compatibility.md"]
-"""Names of tests in that page are its author's business."""
+"""What names tests by its own rules: see `test_every_difference_has_its_test`."""
+RECORDINGS = ROOT / "services/controller/tests/api/replay/recordings"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -77,6 +78,37 @@ def test_what_is_named_exists(page: pathlib.Path) -> None:
         assert (ROOT / path.rstrip(".")).exists(), path
     known = {path.name for path in ROOT.rglob("test_*.py") if ".venv" not in path.parts}
     assert set(re.findall(r"\btest_\w+\.py\b", text)) <= known
+
+
+def named_below(folder: pathlib.Path) -> set[str]:
+    """Modules and functions."""
+    modules = [*folder.rglob("test_*.py"), *(ROOT / "libs/common/tests").rglob("test_*.py")]
+    functions = (
+        re.findall(r"^ *(?:async )?def (test_\w+)", m.read_text(), re.MULTILINE) for m in modules
+    )
+    return {module.name for module in modules}.union(*functions)
+
+
+def differences() -> Iterator[tuple[str, str]]:
+    """Where the tests of each row of the page are, and what its last column names."""
+    for section in (ROOT / "docs/compatibility.md").read_text().split("\n## ")[1:]:
+        title, _, text = section.partition("\n")
+        place = re.search(r"`(services/\w+/tests)`", title)
+        rows = re.findall(r"^\| .* \| ([^|]*) \|$", text, re.MULTILINE)
+        assert rows[0] == "test", title
+        for cell in rows[1:]:
+            yield place[1] if place else "services/controller/tests", cell
+
+
+def test_every_difference_has_its_test() -> None:
+    known = {place: named_below(ROOT / place) for place in {place for place, _ in differences()}}
+    recordings = {path.stem for path in RECORDINGS.glob("*.json")}
+    for place, cell in differences():
+        names = re.findall(r"`([^`]+)`", cell)
+        assert names, f"{place}: a row without a test"
+        for each in names:
+            pool = known[place] if each.startswith("test_") else recordings
+            assert fnmatch.filter(pool, each), f"{place}: {each}"
 
 
 @pytest.mark.parametrize("page", OWN, ids=name)

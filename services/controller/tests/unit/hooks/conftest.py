@@ -5,6 +5,7 @@ import datetime
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,34 @@ async def silence() -> AsyncIterator[str]:
     async with server:
         port = server.sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}/silence"
+
+
+@dataclass
+class Keeping:
+    """A server that keeps its connections open, and counts them."""
+
+    url: str = ""
+    opened: int = 0
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """The client has closed the last one."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.opened += 1
+        self.left.clear()
+        while await reader.readline():
+            await reader.readuntil(b"payload")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        self.left.set()
+        writer.close()
+
+
+@pytest.fixture
+async def keeping() -> AsyncIterator[Keeping]:
+    found = Keeping()
+    server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
+    async with server:
+        found.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        yield found
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The outbound client: deadlines, limits, redirects, proxies, TLS, and texts without secrets."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from yarl import URL
 
 from flagger_common.version import __version__
 from flagger_controller import net
+
+from .conftest import Keeping
 
 
 def get(url: str, **options: Any) -> net.Request:
@@ -27,6 +30,20 @@ async def test_sends_and_reads(http: net.Http, httpserver: HTTPServer) -> None:
     assert request.headers["User-Agent"] == f"flagger/{__version__}"
     assert request.headers["X-A"] == "1,2"
     assert request.data == b"payload"
+
+
+async def test_reads_share_a_connection(http: net.Http, keeping: Keeping) -> None:
+    for _ in range(3):
+        assert (await http.call(get(keeping.url, body=b"payload"))).text == "ok"
+    assert keeping.opened == 1
+
+
+async def test_hooks_leave_no_connection_behind(http: net.Http, keeping: Keeping) -> None:
+    for number in range(3):
+        assert (await http.call(post(keeping.url))).text == "ok"
+        assert keeping.opened == number + 1
+        async with asyncio.timeout(5):
+            await keeping.left.wait()
 
 
 async def test_cuts_long_answers(http: net.Http, httpserver: HTTPServer) -> None:
