@@ -228,12 +228,104 @@ def test_an_empty_map_of_queries_turns_rewriting_off_too(canary: Build) -> None:
     ],
 )
 def test_t5_names_are_replaced_as_words(query: str, expected: str) -> None:
-    assert queries.for_primary(query, "podinfo") == expected
-    assert queries.for_primary(expected, "podinfo") == expected
+    assert queries.for_primary(query, "podinfo", "graphite") == expected
+    assert queries.for_primary(expected, "podinfo", "graphite") == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "query", "expected"),
+    [
+        (
+            "prometheus",
+            'sum by (app) (rate(app{app="app", db=~"app-db|app", pod=~\'app-.*\'}[1m])) # app',
+            'sum by (app) (rate(app{app="app-primary", db=~"app-db|app-primary", '
+            "pod=~'app-primary-.*'}[1m])) # app",
+        ),
+        (
+            "prometheus",
+            'x{a=`app`} # don\'t\n + app:rate{b="app"}',
+            'x{a=`app-primary`} # don\'t\n + app:rate{b="app-primary"}',
+        ),
+        (
+            "loki",
+            'rate({app="app-canary"} |= "\\"app\\""[1m])',
+            'rate({app="app-primary"} |= "\\"app-primary\\""[1m])',
+        ),
+        (
+            "postgresql",
+            "SELECT count(*) FROM \"app\" WHERE app = 'app' AND pod LIKE 'app-%'",
+            "SELECT count(*) FROM \"app\" WHERE app = 'app-primary' AND pod LIKE 'app-primary-%'",
+        ),
+        (
+            "mysql",
+            "SELECT count(*) FROM `app` WHERE app = \"app\" OR app = 'app'",
+            "SELECT count(*) FROM `app` WHERE app = \"app-primary\" OR app = 'app-primary'",
+        ),
+        ("datadog", "sum:hits{service:app}", "sum:hits{service:app-primary}"),
+    ],
+)
+def test_t5_what_is_no_text_is_no_name(language: str, query: str, expected: str) -> None:
+    assert queries.for_primary(query, "app", language) == expected
+
+
+def test_t5_the_language_is_that_of_the_trigger(canary: Build) -> None:
+    triggers = [
+        {"type": kind, "metadata": {"query": 'podinfo{app="podinfo"}'}}
+        for kind in ("prometheus", "graphite")
+    ]
+    built = reference(canary, "ScaledObject")
+    spec = KEDA.primary(built, scaled_object(triggers=triggers), None)["spec"]
+    assert [trigger["metadata"]["query"] for trigger in spec["triggers"]] == [
+        'podinfo{app="podinfo-primary"}',
+        'podinfo-primary{app="podinfo-primary"}',
+    ]
 
 
 def test_names_are_no_patterns() -> None:
-    assert queries.for_primary("a.b axb", "a.b") == "a.b-primary axb"
+    assert queries.for_primary("a.b axb", "a.b", "graphite") == "a.b-primary axb"
+
+
+def test_metrics_of_the_target_become_metrics_of_the_primary(canary: Build) -> None:
+    def of_object(kind: str, name: str) -> Object:
+        described = {"apiVersion": "v1", "kind": kind, "name": name}
+        return {"type": "Object", "object": {"describedObject": described}}
+
+    names = [
+        ("Deployment", "podinfo"),
+        ("Service", "podinfo-canary"),
+        ("Service", "podinfo"),
+        ("Ingress", "podinfo"),
+        ("Deployment", "other"),
+    ]
+    source = hpa(metrics=[of_object(*each) for each in names])
+    before = copy.deepcopy(source)
+    spec = HPA.primary(reference(canary), source, None)["spec"]
+    assert spec["metrics"] == [
+        of_object("Deployment", "podinfo-primary"),
+        of_object("Service", "podinfo-primary"),
+        *(of_object(*each) for each in names[2:]),
+    ]
+    assert source == before
+
+
+def test_an_hpa_may_leave_out_what_has_defaults(canary: Build) -> None:
+    source = hpa()
+    for field in ("minReplicas", "metrics", "behavior"):
+        del source["spec"][field]
+    spec = HPA.primary(reference(canary), source, None)["spec"]
+    assert spec.keys() == {"scaleTargetRef", "maxReplicas"}
+
+
+def test_the_name_that_keda_notes_on_its_objects_is_not_copied(
+    canary: Build, stored: Build
+) -> None:
+    built, source = reference(canary, "ScaledObject"), scaled_object()
+    source["metadata"]["labels"]["scaledobject.keda.sh/name"] = "web"
+    body = KEDA.primary(built, source, None)
+    assert body["metadata"]["labels"] == {"team": "web"}
+    live = stored(body)
+    live["metadata"]["labels"]["scaledobject.keda.sh/name"] = "web-primary"
+    assert KEDA.primary(built, source, live) == live
 
 
 def test_pausing() -> None:

@@ -30,6 +30,8 @@ class HorizontalPodAutoscaler:
             spec["minReplicas"] = bounds.min_replicas
         if bounds and bounds.max_replicas is not None:
             spec["maxReplicas"] = bounds.max_replicas
+        for metric in spec.get("metrics") or ():
+            _redirect(canary, metric)
         body["spec"] = spec
         return body
 
@@ -40,3 +42,15 @@ class HorizontalPodAutoscaler:
     def replicas(self, scaler: Object) -> int:
         """The autoscaler's minimum, at least 1."""
         return max(1, int(scaler["spec"].get("minReplicas") or 1))
+
+
+def _redirect(canary: Canary, metric: Object) -> None:
+    """Make a metric of the target, or of its Service, one of the primary."""
+    described = (metric.get("object") or {}).get("describedObject") or {}
+    twins = {
+        (canary.spec.target_ref.kind, canary.target): canary.primary,
+        ("Service", canary.canary_service): canary.primary_service,
+    }
+    twin = twins.get((str(described.get("kind")), str(described.get("name"))))
+    if twin is not None:
+        described["name"] = twin

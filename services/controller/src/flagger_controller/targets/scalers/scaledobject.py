@@ -14,6 +14,8 @@ from flagger_controller.targets.scalers import queries
 PAUSED_REPLICAS: Final = "autoscaling.keda.sh/paused-replicas"
 _PAUSE_PREFIX: Final = "autoscaling.keda.sh/paused"
 """Pausing the target must not pause the primary."""
+_NOTED: Final = "scaledobject.keda.sh/name"
+"""Label in which KEDA notes the name of each ScaledObject; it would put a copied one right."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class ScaledObject:
         """
         meta = scaler.get("metadata")
         labels = metadata.without_flux(metadata.entries(meta, "labels"))
+        labels.pop(_NOTED, None)
         annotations = {
             key: value
             for key, value in metadata.inherited(metadata.entries(meta, "annotations")).items()
@@ -80,4 +83,5 @@ def _redirect(target: str, ref: AutoscalerReference | None, trigger: Object) -> 
         if trigger.get("name") in given:
             trigger.setdefault("metadata", {})["query"] = given[trigger["name"]]
     elif isinstance(fields.get("query"), str):
-        fields["query"] = queries.for_primary(fields["query"], target)
+        language = str(trigger.get("type", ""))
+        fields["query"] = queries.for_primary(fields["query"], target, language)
