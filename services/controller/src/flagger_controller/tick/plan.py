@@ -82,7 +82,6 @@ def plan(world: World) -> Plan:
     ]
     if phase is Phase.INITIALIZING and not _may_take_over(world):
         return _collect(stages, "the primary is not ready")
-    stages.append(_pause(world, pause=True) if phase is Phase.INITIALIZING else ())
     stages.append(entrance)
     writes = _collect(stages, "")
     if phase is Phase.INITIALIZING and writes.writes:
