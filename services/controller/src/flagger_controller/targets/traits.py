@@ -66,8 +66,10 @@ def _ports(canary: Canary, workload: Object) -> Iterator[Port]:
 
 
 def _is_main(service: CanaryService, port: Object) -> bool:
+    """Is it what the Service is about? That one is TCP; a name is a name in any protocol."""
     wanted = service.target_port or service.port
-    return wanted in (port.get("containerPort"), port.get("name"))
+    number = port.get("containerPort") if (port.get("protocol") or "TCP") == "TCP" else None
+    return wanted in (number, port.get("name"))
 
 
 def _container_ports(workload: Object) -> Iterator[tuple[str, int, Object]]:

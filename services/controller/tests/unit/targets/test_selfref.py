@@ -28,14 +28,24 @@ def labels(value: str) -> Object:
 
 
 def pod(value: str) -> Object:
-    term = {"labelSelector": labels(value), "topologyKey": "zone"}
-    rules = {
-        "requiredDuringSchedulingIgnoredDuringExecution": [term],
-        "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": term}],
-    }
+    """Every selector is an object of its own: one that was forgotten must not be hidden."""
+
+    def term() -> Object:
+        keys = {"matchLabelKeys": ["pod-template-hash"], "mismatchLabelKeys": ["app"]}
+        return {"labelSelector": labels(value), "topologyKey": "zone"} | keys
+
+    def rules() -> Object:
+        return {
+            "requiredDuringSchedulingIgnoredDuringExecution": [term()],
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 1, "podAffinityTerm": term()}
+            ],
+        }
+
+    spread = {"maxSkew": 1, "labelSelector": labels(value), "matchLabelKeys": ["app"]}
     return {
-        "topologySpreadConstraints": [{"maxSkew": 1, "labelSelector": labels(value)}],
-        "affinity": {"podAntiAffinity": rules, "podAffinity": rules, "nodeAffinity": {}},
+        "topologySpreadConstraints": [spread],
+        "affinity": {"podAntiAffinity": rules(), "podAffinity": rules(), "nodeAffinity": {}},
     }
 
 

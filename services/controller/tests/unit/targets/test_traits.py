@@ -70,6 +70,13 @@ def test_t19_protocols_are_kept(canary: Build, deployment: Build) -> None:
     assert found == (Port("udp-podinfo-0", 53, "UDP"), Port("tcp-podinfo-1", 53, "TCP"))
 
 
+def test_t19_the_main_port_has_a_protocol_too(canary: Build, deployment: Build) -> None:
+    dns = {"containerPort": 53, "name": "dns", "protocol": "UDP"}
+    items: list[Object] = [{"containerPort": 53}, dns]
+    found = ports(canary, deployment, named(*items), port=53)
+    assert found == (Port("dns", 53, "UDP"),)
+
+
 def test_t19_a_name_occurs_once(canary: Build, deployment: Build) -> None:
     found = ports(canary, deployment, named(*PODINFO[:1]), port=80, targetPort=8080)
     assert found == (Port("tcp-podinfo-0", 9898),)
