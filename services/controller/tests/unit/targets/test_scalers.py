@@ -126,6 +126,30 @@ def test_bounds_of_the_primary(canary: Build, given: Object) -> None:
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (low, high or 5)
 
 
+@pytest.mark.parametrize(
+    ("low", "idle", "kept"), [(2, 0, True), (1, 0, True), (0, 0, False), (1, 1, False)]
+)
+def test_an_idle_count_that_keda_would_refuse_is_left_out(
+    canary: Build, low: int, idle: int, kept: bool
+) -> None:
+    built = reference(canary, "ScaledObject", primaryScalerReplicas={"minReplicas": low})
+    spec = KEDA.primary(built, scaled_object(idleReplicaCount=idle), None)["spec"]
+    assert ("idleReplicaCount" in spec) == kept
+
+
+def test_what_else_a_scaled_object_says_is_kept(canary: Build) -> None:
+    extra: Object = {
+        "idleReplicaCount": 0,
+        "fallback": {"failureThreshold": 3, "replicas": 6},
+        "advanced": {"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": {}}}},
+    }
+    source = scaled_object(**extra)
+    source["spec"]["triggers"][0]["authenticationRef"] = {"name": "keda-podinfo"}
+    spec = KEDA.primary(reference(canary, "ScaledObject"), source, None)["spec"]
+    assert {key: spec[key] for key in extra} == extra
+    assert spec["triggers"][0]["authenticationRef"] == {"name": "keda-podinfo"}
+
+
 @pytest.mark.parametrize(("scaler", "source"), [(HPA, hpa()), (KEDA, scaled_object())])
 def test_updating_twice_changes_nothing(
     canary: Build, stored: Build, scaler: Any, source: Object

@@ -65,6 +65,8 @@ def _spec(canary: Canary, source: Object) -> Object:
     bounds = ref.primary_scaler_replicas if ref else None
     if bounds and bounds.min_replicas is not None:
         spec["minReplicaCount"] = bounds.min_replicas
+        if (spec.get("idleReplicaCount") or 0) >= bounds.min_replicas:
+            spec.pop("idleReplicaCount", None)  # KEDA refuses one that is not below the minimum
     if bounds and bounds.max_replicas is not None:
         spec["maxReplicaCount"] = bounds.max_replicas
     hpa = (spec.get("advanced") or {}).get("horizontalPodAutoscalerConfig") or {}
