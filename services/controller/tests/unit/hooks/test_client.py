@@ -171,6 +171,15 @@ async def test_unverified_certificates(gate: Gate, https: HTTPServer) -> None:
     assert await gate.call(url=url, disableTLS=True) == PASSED
 
 
+async def test_unverified_hooks_are_neighbours_without_a_proxy(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/gate").respond_with_data("proxied")
+    async with net.Http(net.Proxies(http=httpserver.url_for(""))) as http:
+        gate = Gate(http, httpserver)
+        assert await gate.call(url="http://dead.invalid/gate") == PASSED
+        assert not (await gate.call(url="http://dead.invalid/gate", disableTLS=True)).ok
+    assert gate.calls == 1
+
+
 async def test_a_body_that_breaks_off_fails(gate: Gate) -> None:
     cut = Response("short")
     cut.headers["Content-Length"] = "500"
