@@ -80,6 +80,21 @@ async def test_opting_out_of_the_revert_lets_a_deleted_canary_go() -> None:
     await rig.stop()
 
 
+async def test_a_canary_that_is_going_gets_no_finalizer() -> None:
+    """The API server refuses new ones, at every tick."""
+    rig = await Rig().initialized()
+    body: Any = rig.api.object(CANARY)
+    body["metadata"]["finalizers"] = ["example.com/hold"]
+    rig.api.put(CANARY, body)
+    rig.api.remove(CANARY)
+    set_revert(rig, True)
+    for _ in range(3):
+        await rig.pass_interval()
+    assert finalizers(rig) == ["example.com/hold"]
+    assert rig.replicas(TARGET) == 1
+    await rig.stop()
+
+
 async def test_a_target_that_is_gone_does_not_hold_the_canary() -> None:
     rig = await Rig().initialized(revertOnDeletion=True)
     rig.api.remove(TARGET)

@@ -174,6 +174,7 @@ class Memory:
         new["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
         if new == live:  # a write that changes nothing leaves no trace
             return copied(live)
+        _refuse_new_finalizers(ref, live["metadata"], new["metadata"])
         if "generation" in live["metadata"] and _substance(new) != _substance(live):
             new["metadata"]["generation"] += 1
         if new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers"):
@@ -252,6 +253,16 @@ def _keep_server_fields(live: Object, new: Object) -> None:
         new["metadata"].pop(field, None)
         if field in live["metadata"]:
             new["metadata"][field] = live["metadata"][field]
+
+
+def _refuse_new_finalizers(ref: Ref, live: Object, new: Object) -> None:
+    """What is being deleted can lose finalizers and gets no new ones."""
+    added = set(new.get("finalizers") or ()) - set(live.get("finalizers") or ())
+    if live.get("deletionTimestamp") and added:
+        text = "no new finalizers can be added if the object is being deleted"
+        raise ApiError(
+            422, "Invalid", f"{_named(ref)} is invalid: metadata.finalizers: Forbidden: {text}"
+        )
 
 
 def _substance(body: Object) -> Object:

@@ -11,7 +11,6 @@ from typing import Final, NamedTuple
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
-from flagger_controller.errors import ConfigError
 from flagger_controller.targets import gojson, metadata
 from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings
 
@@ -40,35 +39,25 @@ def references(pod: Object) -> tuple[ConfigRef, ...]:
     """
     optional: dict[tuple[str, str], bool] = {}
     for site in _sites(pod):
-        key = (site.kind, str(site.holder.get(site.field) or ""))
-        if key[1]:
-            optional[key] = optional.get(key, True) and bool(site.holder.get("optional"))
+        named = (site.kind, str(site.holder.get(site.field) or ""))
+        if named[1]:
+            optional[named] = optional.get(named, True) and bool(site.holder.get("optional"))
     return tuple(ConfigRef(kind, name, is_opt) for (kind, name), is_opt in optional.items())
 
 
-def resolve(
-    refs: Collection[ConfigRef], found: Mapping[ConfigRef, Object], namespace: str
-) -> dict[ConfigRef, Object]:
-    """The configs that exist and count (8.2).
+def resolve(found: Mapping[ConfigRef, Object]) -> dict[ConfigRef, Object]:
+    """Those of the configs that exist that count (8.2)."""
+    return {ref: body for ref, body in found.items() if counts(ref.kind, body)}
 
-    Args:
-        refs: what the pod spec names.
-        found: those of them that exist.
-        namespace: where they live, for the message.
 
-    Raises:
-        ConfigError: one that pods cannot start without is missing.
-    """
-    configs = {}
-    for ref in refs:
-        if ref not in found and not ref.optional:
-            raise ConfigError(
-                f"{ref.kind.lower()} {ref.name}.{namespace} get query error: "
-                f'{_PLURALS[ref.kind]} "{ref.name}" not found'
-            )
-        if ref in found and counts(ref.kind, found[ref]):
-            configs[ref] = found[ref]
-    return configs
+def explained(missing: Collection[ConfigRef], namespace: str) -> str:
+    """The event text about configs that are not there; empty when none is missing."""
+    for ref in missing:
+        return (
+            f"{ref.kind.lower()} {ref.name}.{namespace} get query error: "
+            f'{_PLURALS[ref.kind]} "{ref.name}" not found'
+        )
+    return ""
 
 
 def counts(kind: str, config: Object) -> bool:
@@ -80,8 +69,13 @@ def counts(kind: str, config: Object) -> bool:
 
 
 def checksums(configs: Configs) -> dict[str, str]:
-    """`status.trackedConfigs`: `configmap/<name>` or `secret/<name>` to checksum."""
-    return {f"{ref.kind.lower()}/{ref.name}": checksum(body) for ref, body in configs.items()}
+    """`status.trackedConfigs`."""
+    return {key(ref): checksum(body) for ref, body in configs.items()}
+
+
+def key(ref: ConfigRef) -> str:
+    """`configmap/<name>` or `secret/<name>`, as `status.trackedConfigs` has it."""
+    return f"{ref.kind.lower()}/{ref.name}"
 
 
 def checksum(config: Object) -> str:

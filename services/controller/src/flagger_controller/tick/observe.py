@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from flagger_controller.api import validation
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import INTERVAL_FLOOR, Canary
-from flagger_controller.api.status import Phase
+from flagger_controller.api.status import Obligation, Phase
 from flagger_controller.clock import Clock
 from flagger_controller.cluster.cache import Cache
 from flagger_controller.cluster.client import Ref
@@ -26,7 +26,7 @@ from flagger_controller.targets import scaler_for, target_for, tracking
 from flagger_controller.targets.base import TargetSettings
 from flagger_controller.targets.primary import identity
 from flagger_controller.tick.plan import Write, retreat
-from flagger_controller.tick.related import Related
+from flagger_controller.tick.related import Found, Related
 from flagger_controller.tick.world import Parts, World
 
 
@@ -134,18 +134,19 @@ class Observer:
             parts=parts,
             live={**objects, **found.live},
             traits=parts.target.traits(canary, target),
-            revision=Revision(
-                parts.target.revision(target),
-                tracking.checksums(found.configs) if parts.target.tracks_configs else None,
-            ),
+            revision=Revision(parts.target.revision(target), _checksums(canary, parts, found)),
             configs=found.configs,
             target_health=Health(ready=False),
             primary_health=Health(ready=False),
             promoted=False,
             due=due,
+            missing=tracking.explained(found.missing, canary.namespace),
             config_copies=found.copies,
         )
-        return judged(world, self._clock)
+        world = judged(world, self._clock)
+        if world.missing and _needs_configs(world):
+            raise ConfigError(world.missing)
+        return world
 
 
 def template_places(canary: Canary) -> list[tuple[str, str]]:
@@ -203,7 +204,7 @@ def _promoted(world: World, primary: Object) -> bool:
     on, the identity on the primary's pods still tells.
     """
     status, canary = world.canary.status, world.canary
-    if world.revision.spec == status.last_applied_spec:
+    if world.revision.spec == status.last_applied_spec and not world.missing:
         return world.parts.target.promoted(
             canary, world.live[world.target_ref], world.configs, primary
         )
@@ -211,6 +212,26 @@ def _promoted(world: World, primary: Object) -> bool:
     annotations = template.get("metadata", {}).get("annotations") or {}
     wanted = identity(canary, status.last_applied_spec, status.tracked_configs or {})
     return bool(annotations.get("flagger-id") == wanted)
+
+
+def _checksums(canary: Canary, parts: Parts, found: Found) -> Mapping[str, str] | None:
+    """Of the configs; one that went keeps its own, as its end alone is no new revision."""
+    if not parts.target.tracks_configs:
+        return None
+    stored, gone = canary.status.tracked_configs or {}, map(tracking.key, found.missing)
+    return {key: stored[key] for key in gone if key in stored} | tracking.checksums(found.configs)
+
+
+def _needs_configs(world: World) -> bool:
+    """A release and a promotion cannot do without them; the rest of a run and a revert can."""
+    canary, status, owed = world.canary, world.canary.status, world.canary.status.run.obligation
+    if status.phase is Phase.TERMINATING:
+        return False
+    if status.phase not in ACTIVE:
+        return not world.promoted or world.revision.spec != status.last_applied_spec
+    promotes = status.phase is Phase.PROMOTING or canary.skip_analysis
+    owes = owed is Obligation.SKIP or (promotes and owed is Obligation.NONE)
+    return owes and not world.promoted
 
 
 def mirrors(world: World) -> bool:

@@ -183,7 +183,7 @@ def _workload(world: World) -> Iterator[Write]:
     for ref in world.parts.target.stale(world.canary, target, world.live):
         yield Delete(ref, world.live[ref]["metadata"]["uid"])
     live = world.live.get(world.primary_ref)
-    if live is not None and not world.promoting:
+    if world.missing or (live is not None and not world.promoting):
         return
     yield from _put(world, world.config_copies)
     body = world.parts.target.primary(world.canary, target, world.configs, live)

@@ -29,6 +29,8 @@ class Found:
 
     configs: Configs
     """The tracked configs."""
+    missing: tuple[ConfigRef, ...]
+    """Configs that pods cannot start without."""
     copies: Mapping[Ref, Object]
     """Their copies as they must be."""
     live: Mapping[Ref, Object]
@@ -52,7 +54,6 @@ class Related:
             named: what else the canary refers to; it stays watched.
 
         Raises:
-            ConfigError: a config is missing that pods cannot start without.
             Retriable: the cache cannot answer yet, or config data could not be read.
         """
         wanted = parts.target.configs(target)
@@ -64,10 +65,12 @@ class Related:
         await self._cache.synced(needed)
         await self._cache.caught_up({*needed, *followed})
         await self._cache.confirm(own for ref, own in sources.items() if not ref.optional)
-        configs = tracking.resolve(wanted, await self._existing(sources), canary.namespace)
+        existing = await self._existing(sources)
+        configs = tracking.resolve(existing)
         copies = await self._existing({ref: twins[ref] for ref in configs})
         return Found(
             configs=configs,
+            missing=tuple(ref for ref in wanted if ref not in existing and not ref.optional),
             copies={
                 twins[ref]: tracking.copied(canary, self._settings, ref, body, copies.get(ref))
                 for ref, body in configs.items()

@@ -197,7 +197,7 @@ class Tick:
             foreign_hash=is_upstream_hash(canary.status.last_applied_spec),
             settled=planned.settled,
             route=world.parts.router.read(canary, world.live),
-            warning=self.shell.observer.warning(canary),
+            warning="; ".join(filter(None, (self.shell.observer.warning(canary), world.missing))),
             lagging=lagging,
         )
 

@@ -40,6 +40,8 @@ class World:
     due: bool = True
     rerouted: bool = False
     """A converge had to write a route since the objects were read."""
+    missing: str = ""
+    """Which config is not there without which no pod starts; nothing is made from the target."""
     config_copies: Mapping[Ref, Object] = field(default_factory=dict)
     """The `-primary` copies as they must be."""
 
@@ -88,4 +90,4 @@ class World:
         wanted = skip or (
             status.phase is Phase.PROMOTING and status.run.obligation is Obligation.NONE
         )
-        return wanted and pinned and not self.promoted
+        return wanted and pinned and not self.promoted and not self.missing

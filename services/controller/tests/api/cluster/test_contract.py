@@ -203,6 +203,10 @@ async def test_finalizers_hold_up_a_deletion(api: Api) -> None:
     assert version(await api.client.get(api.thing())) == version(live)
     body = await api.client.patch(api.thing(), {"status": {"a": 1}}, subresource="status")
     assert body["status"] == {"a": 1}
+    more = {"metadata": {"finalizers": ["flagger.app/test", "flagger.app/more"]}}
+    with pytest.raises(ApiError, match="no new finalizers can be added") as caught:
+        await api.client.patch(api.thing(), more)
+    assert caught.value.status == 422
     await api.client.patch(api.thing(), {"metadata": {"finalizers": None}})
     with pytest.raises(ApiNotFound):
         await api.client.get(api.thing())

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from flagger_controller.api.base import Object
-from flagger_controller.errors import ConfigError
 from flagger_controller.targets import tracking
 from flagger_controller.targets.base import ConfigRef, TargetSettings
 
@@ -93,16 +92,11 @@ def test_t27_one_mandatory_reference_makes_a_config_mandatory() -> None:
         assert tracking.references({"containers": [{"env": env}]}) == (ConfigRef("ConfigMap", "a"),)
 
 
-def test_missing_mandatory_config_is_told_once() -> None:
-    with pytest.raises(ConfigError) as caught:
-        tracking.resolve([SETTINGS_REF], {}, "test")
-    assert str(caught.value) == (
+def test_t27_a_missing_config_is_told_once() -> None:
+    assert tracking.explained([SETTINGS_REF, ConfigRef("Secret", "token")], "test") == (
         'configmap settings.test get query error: configmaps "settings" not found'
     )
-
-
-def test_missing_optional_config_does_not_count() -> None:
-    assert tracking.resolve([ConfigRef("Secret", "s", optional=True)], {}, "test") == {}
+    assert tracking.explained([], "test") == ""
 
 
 @pytest.mark.parametrize(
@@ -123,7 +117,7 @@ def test_missing_optional_config_does_not_count() -> None:
 )
 def test_which_objects_count(kind: str, config: Object, counts: bool) -> None:
     ref = ConfigRef(kind, "c")
-    assert (ref in tracking.resolve([ref], {ref: config}, "test")) is counts
+    assert (ref in tracking.resolve({ref: config})) is counts
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
+from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
-from flagger_controller.api.status import CanaryStatus, Phase
+from flagger_controller.api.status import CanaryStatus, Obligation, Phase, Run
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.cache import Cache, Change, NotSynced
 from flagger_controller.cluster.client import Ref
 from flagger_controller.cluster.expectations import CacheStale
 from flagger_controller.cluster.fake import FakeApi
 from flagger_controller.routing.base import RouterSettings
+from flagger_controller.targets import revision
 from flagger_controller.targets.base import TargetSettings
+from flagger_controller.targets.primary import identity
 from flagger_controller.tick.observe import Observer, Problem, Settings, mirrors
 from flagger_controller.tick.world import World
 
@@ -371,6 +374,82 @@ async def test_a_missing_config_that_pods_need(bench: Bench) -> None:
     await bench.changed()
     text = 'secret token.shop get query error: secrets "token" not found'
     assert (await bench.problem(canary())).startswith(text)
+
+
+STORED = {"configmap/settings": "1"}
+"""Checksums of a release that began while the config was there."""
+
+
+def releasing(phase: Phase, run: Run | None = None, **spec: Any) -> Canary:
+    """A Canary whose status is about the target that reads `settings`."""
+    applied = revision.digest(workload(configs=True)["spec"]["template"])
+    status = CanaryStatus(
+        phase=phase, run=run or Run(), last_applied_spec=applied, tracked_configs=STORED
+    )
+    return canary(**spec).model_copy(update={"status": status})
+
+
+def carrying(found: Canary) -> Object:
+    """The primary that this release has given its revision to."""
+    wanted = identity(found, found.status.last_applied_spec, STORED)
+    body = workload()
+    body["spec"]["template"]["metadata"]["annotations"] = {"flagger-id": wanted}
+    return body
+
+
+@pytest.mark.parametrize(
+    ("phase", "run", "spec"),
+    [
+        (Phase.PROGRESSING, Run(), {}),
+        (Phase.WAITING_PROMOTION, Run(), {}),
+        (Phase.PROGRESSING, Run(obligation=Obligation.ROLLBACK), {"skipAnalysis": True}),
+        (Phase.PROMOTING, Run(obligation=Obligation.ROLLBACK), {}),
+        (Phase.PROMOTING, Run(obligation=Obligation.KEEP_CANARY), {}),
+        (Phase.FINALISING, Run(), {}),
+        (Phase.TERMINATING, Run(), {}),
+    ],
+)
+async def test_a_missing_config_does_not_stop_what_needs_none(
+    bench: Bench, phase: Phase, run: Run, spec: dict[str, Any]
+) -> None:
+    """Nor is its end a new revision."""
+    bench.uses_settings()
+    world = await bench.world(releasing(phase, run, **spec))
+    assert (
+        world.missing == 'configmap settings.shop get query error: configmaps "settings" not found'
+    )
+    assert world.revision.configs == STORED
+
+
+@pytest.mark.parametrize(
+    ("phase", "run", "spec"),
+    [
+        (Phase.INITIALIZED, Run(), {}),
+        (Phase.WAITING, Run(), {}),
+        (Phase.PROMOTING, Run(), {}),
+        (Phase.PROGRESSING, Run(), {"skipAnalysis": True}),
+        (Phase.PROGRESSING, Run(obligation=Obligation.SKIP), {}),
+    ],
+)
+async def test_a_missing_config_holds_back_releases_and_promotions(
+    bench: Bench, phase: Phase, run: Run, spec: dict[str, Any]
+) -> None:
+    bench.uses_settings()
+    found = releasing(phase, run, **spec)
+    assert await bench.problem(found)
+    bench.api.put(PRIMARY, carrying(found))
+    await bench.changed()
+    assert (await bench.world(found)).promoted
+
+
+async def test_a_new_revision_without_its_config_is_held_back(bench: Bench) -> None:
+    bench.uses_settings()
+    found = releasing(Phase.SUCCEEDED)
+    bench.api.put(PRIMARY, carrying(found))
+    body = workload(configs=True)
+    body["spec"]["template"]["spec"]["containers"][0]["image"] = "cart:2"
+    bench.api.put(TARGET, body)
+    assert await bench.problem(found)
 
 
 async def test_a_missing_config_that_pods_can_do_without(bench: Bench) -> None:

@@ -340,6 +340,16 @@ def test_a_target_that_moved_on_is_not_promoted() -> None:
     assert image(scene) == "cart:1"
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_nothing_is_made_from_a_target_whose_config_is_missing(deleted: bool) -> None:
+    scene = Scene.of(configs=True).release().become(Phase.PROMOTING, Run(route=split(50)))
+    scene.push("cart:2")
+    if deleted:
+        del scene.memory.objects[PRIMARY]
+    assert "Deployment cart-primary" in names(scene.plan())
+    assert "Deployment cart-primary" not in names(plan(replace(scene.world(), missing="gone")))
+
+
 def test_configs_that_moved_on_are_not_promoted() -> None:
     scene = Scene.of(configs=True).release().become(Phase.PROMOTING, Run(route=split(50)))
     scene.push("cart:2")
