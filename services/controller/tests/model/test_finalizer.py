@@ -103,3 +103,17 @@ async def test_a_target_that_is_gone_does_not_hold_the_canary() -> None:
         await rig.pass_interval()
     assert rig.api.object(CANARY) is None
     await rig.stop()
+
+
+async def test_a_canary_that_became_invalid_is_reverted() -> None:
+    rig = await Rig().initialized(revertOnDeletion=True)
+    body: Any = rig.api.object(CANARY)
+    body["spec"]["analysis"] = {"interval": "10s", "threshold": 1}
+    rig.api.put(CANARY, body)
+    await rig.pass_interval()
+    rig.api.remove(CANARY)
+    for _ in range(3):
+        await rig.pass_interval()
+    assert rig.api.object(CANARY) is None
+    assert rig.replicas(TARGET) == 1
+    await rig.stop()

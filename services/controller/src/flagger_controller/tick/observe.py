@@ -89,7 +89,7 @@ class Observer:
         wrong = validation.problems(
             canary, provider, no_cross_namespace_refs=self._settings.no_cross_namespace_refs
         )
-        if wrong:
+        if wrong and canary.status.phase is not Phase.TERMINATING:  # a revert is never held back
             raise ConfigError("; ".join(wrong))
         return Parts(
             target=target_for(canary, self._settings.targets),
@@ -125,7 +125,7 @@ class Observer:
     ) -> World:
         target = objects[Ref(parts.target.resource, canary.target, canary.namespace)]
         _check_scaler(canary, parts, objects)
-        if canary.status.phase is not Phase.TERMINATING:  # a revert is never held back
+        if canary.status.phase is not Phase.TERMINATING:
             primary = Ref(parts.target.resource, canary.primary, canary.namespace)
             parts.target.check(canary, target, objects.get(primary))
         found = await self._related.read(canary, parts, target, named_refs(canary, parts))

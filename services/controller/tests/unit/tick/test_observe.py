@@ -547,6 +547,12 @@ async def test_what_validation_finds_is_told_all_at_once(bench: Bench) -> None:
     assert steps.startswith("spec.analysis has no steps: ")
 
 
+async def test_a_canary_that_became_invalid_can_be_reverted(bench: Bench) -> None:
+    wrong: dict[str, Any] = {"analysis": {"interval": "1m"}}
+    assert await bench.problem(canary(**wrong))
+    await bench.world(canary(Phase.TERMINATING, **wrong))
+
+
 async def test_references_to_other_namespaces_where_they_are_forbidden(bench: Bench) -> None:
     reference = {"name": "errors", "namespace": "other"}
     metrics = [{"name": "errors", "templateRef": reference}]
