@@ -9,7 +9,7 @@ from typing import Final
 
 from flagger_controller import net
 from flagger_controller.api.canary import Canary, Metric
-from flagger_controller.errors import ConfigError, FlaggerError
+from flagger_controller.errors import ConfigError, FlaggerError, NotFound
 from flagger_controller.metrics import (
     METRIC_SOURCES,
     observers,
@@ -57,6 +57,9 @@ class Evaluator:
         """The value of one part of an entry of `analysis.metrics`, or why there is none.
 
         The unit is the one of the bounds: milliseconds for the built-in request duration.
+
+        Raises:
+            FlaggerError: the cluster could not be asked; that is no answer about the metric.
         """
         try:
             names = variables.of(canary, metric, await self._revision(canary))
@@ -107,7 +110,7 @@ class Evaluator:
             return ""
         try:
             return await self._lookups.knative_revision(canary.namespace, canary.target)
-        except FlaggerError as error:
+        except NotFound as error:
             name = f"{canary.namespace}/{canary.target}"
             raise _Failed(f"Error fetching Knative service {name} {error}") from error
 
@@ -151,7 +154,7 @@ class Evaluator:
             raise _Failed(text, failed=False) from error
         except SourceError as error:
             raise _Failed(f"Metric query failed for {metric.name}: {error}") from error
-        except FlaggerError as error:
+        except ConfigError as error:
             raise _Failed(str(error)) from error
 
     def _server(self, canary: Canary) -> Prometheus:

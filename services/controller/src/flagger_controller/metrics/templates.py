@@ -63,6 +63,7 @@ class Templates:
             NoValues: the source has none.
             SourceError: the source could not be asked.
             ConfigError: anything before that, as complete event text.
+            FlaggerError: the cluster could not be asked for template or Secret.
         """
         title = f"Metric template {_title(canary, metric)}"
         found, source = await self._prepare(canary, metric, title)
@@ -111,8 +112,6 @@ class Templates:
         except NotFound as error:
             absent = f'metrictemplate.flagger.app "{name}" not found'
             raise ConfigError(f"{title} error: {absent}") from error
-        except FlaggerError as error:
-            raise ConfigError(f"{title} error: {error}") from error
 
     async def _secret(self, found: MetricTemplate, namespace: str, title: str) -> Secret:
         reference = found.spec.provider.secret_ref
@@ -123,8 +122,6 @@ class Templates:
             return await self._lookups.secret(namespace, reference.name)
         except NotFound as error:
             raise ConfigError(f'{title}: secrets "{reference.name}" not found') from error
-        except FlaggerError as error:
-            raise ConfigError(f"{title}: {error}") from error
 
     def _source(self, found: MetricTemplate, secret: Secret, metric: Metric) -> MetricSource:
         provider = found.spec.provider
