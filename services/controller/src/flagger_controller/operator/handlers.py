@@ -5,8 +5,9 @@ return at once; what is to be done is done by the pool.
 """
 
 import logging
-from collections.abc import Callable
-from typing import Any
+import random
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import kopf
 import pydantic
@@ -21,6 +22,10 @@ from flagger_controller.operator.store import CanaryStore, TemplateStore, key_of
 from flagger_controller.tick.observe import template_places
 
 logger = logging.getLogger(__name__)
+
+BACKOFF_FIRST: Final = 0.5
+BACKOFF_MOST: Final = 30.0
+"""Seconds between two attempts to watch Canaries."""
 
 
 class Feed:
@@ -119,6 +124,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.scanning.disabled = True
     chosen.persistence.diffbase_storage = _NothingStored()
     chosen.watching.server_timeout = 300
+    chosen.networking.error_backoffs = Backoffs()
     return chosen
 
 
@@ -127,6 +133,23 @@ def _handler(see: Callable[[str | None, Object], None]) -> Callable[..., Any]:
         see(event["type"], dict(event["object"]))
 
     return handle
+
+
+class Backoffs:
+    """Pauses in seconds, without an end: half a second, doubled up to half a minute, jittered.
+
+    An outage of the API server, or a right that is missing for a while, must not end the process.
+    """
+
+    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
+        self._jitter = jitter
+
+    def __iter__(self) -> Iterator[float]:
+        """Begin with a short one."""
+        longest = BACKOFF_FIRST
+        while True:
+            yield longest * (0.5 + self._jitter() / 2)
+            longest = min(BACKOFF_MOST, 2 * longest)
 
 
 class _NothingStored(kopf.DiffBaseStorage):

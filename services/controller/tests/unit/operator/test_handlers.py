@@ -1,5 +1,6 @@
 """What happens when the watch reports a Canary, a MetricTemplate or an AlertProvider."""
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -273,3 +274,12 @@ async def test_kopf_watches_our_three_kinds_with_raw_handlers_only(bench: Bench)
     assert bench.canaries.keys() == {KEY}
     assert set(bench.templates.templates) == {("shop", "errors")}
     assert set(bench.templates.providers) == {("shop", "chat")}
+
+
+def test_an_outage_never_ends_the_watch_of_canaries() -> None:
+    """Kopf gives up when its list of pauses ends, and begins it anew for each request."""
+    backoffs = handlers.Backoffs(jitter=lambda: 1.0)
+    for _ in range(2):
+        assert list(itertools.islice(backoffs, 8)) == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert next(iter(handlers.Backoffs(jitter=lambda: 0.0))) == 0.25
+    assert isinstance(handlers.settings().networking.error_backoffs, handlers.Backoffs)
