@@ -1,8 +1,23 @@
 """The errors of the controller: what went wrong decides who handles it."""
 
+from typing import Any
+
 
 class FlaggerError(Exception):
     """Base of all errors we raise on purpose; the text is shown to users as it is."""
+
+    retry_after: float = 0.0
+    """Seconds that the other side asks us to wait."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What log lines say about it in keys of their own."""
+        return {}
+
+    @property
+    def quiet(self) -> bool:
+        """Part of normal life: nobody has to do anything about it."""
+        return False
 
 
 class Retriable(FlaggerError):
@@ -11,6 +26,11 @@ class Retriable(FlaggerError):
 
 class Conflict(Retriable):
     """Somebody else wrote the object first; read it again and decide anew."""
+
+    @property
+    def quiet(self) -> bool:
+        """It is."""
+        return True
 
 
 class NotFound(FlaggerError):

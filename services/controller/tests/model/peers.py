@@ -6,6 +6,7 @@ from typing import Any
 
 from flagger_controller.api.canary import Canary, Webhook
 from flagger_controller.api.status import Phase
+from flagger_controller.errors import FlaggerError
 from flagger_controller.rollout.decision import Alert, Event, Outcome
 from flagger_controller.rollout.evidence import Answer, Measured, MetricCheck, Unmeasured
 
@@ -53,9 +54,13 @@ class Judge:
     """The metric sources."""
 
     values: dict[int, Measured | Unmeasured] = field(default_factory=dict)
+    error: FlaggerError | None = None
+    """Why the cluster could not be asked."""
 
     async def measure(self, canary: Canary, check: MetricCheck) -> Measured | Unmeasured:
         await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
         return self.values.get(check.index, Measured(100.0))
 
     async def providers(self, canary: Canary) -> Answer:

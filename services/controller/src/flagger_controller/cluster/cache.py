@@ -124,7 +124,12 @@ class Cache:
         self._kinds[resource].drop(namespace)
 
     async def synced(self, refs: Iterable[Ref], seconds: float = 30.0) -> None:
-        """Wait until the cache can answer for these objects; raises `NotSynced`."""
+        """Wait until the cache can answer for these objects.
+
+        Raises:
+            NotSynced: it cannot yet.
+            ApiError: the server refuses to let us watch them; somebody has to grant it.
+        """
         pending = {self._reflector(ref) for ref in refs}
         try:
             async with asyncio.timeout(seconds):

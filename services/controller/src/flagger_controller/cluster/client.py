@@ -1,10 +1,11 @@
 """The Kubernetes API as the rest of the controller sees it; implemented by `http` and `fake`."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
+from flagger_controller.cluster.failures import QUIET, TEXTS, Kind, kind_of
 from flagger_controller.errors import Conflict, FlaggerError, NotFound, Retriable
 
 Object = dict[str, Any]
@@ -24,6 +25,11 @@ class Resource:
     def api_version(self) -> str:
         """`apps/v1`, or `v1` for the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def qualified(self) -> str:
+        """`deployments.apps`, or `services` for the core group."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
 @dataclass(frozen=True)
@@ -60,27 +66,89 @@ class Page:
     """Asks for the next page; empty on the last one."""
 
 
-_FORBIDDEN: Final = 403
+@dataclass(frozen=True)
+class Call:
+    """What the API server is asked to do, in the words of its access rules."""
+
+    verb: str
+    """`get`, `list`, `watch`, `create`, `update`, `patch` or `delete`."""
+    place: Ref | str
+    """An object, a kind (a reference without a name), or a path that is neither."""
+    subresource: str = ""
+
+    @property
+    def resource(self) -> str:
+        """`deployments.apps`, `canaries.flagger.app/status`, or the path."""
+        if isinstance(self.place, str):
+            return self.place
+        return f"{self.place.resource.qualified}{self._tail}"
+
+    @property
+    def rule(self) -> str:
+        """The rule of a Role that allows it."""
+        if isinstance(self.place, str):
+            return f'nonResourceURLs: ["{self.place}"], verbs: ["{self.verb}"]'
+        kind = self.place.resource
+        return (
+            f'apiGroups: ["{kind.group}"], resources: ["{kind.plural}{self._tail}"], '
+            f'verbs: ["{self.verb}"]'
+        )
+
+    @property
+    def _tail(self) -> str:
+        return f"/{self.subresource}" if self.subresource else ""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Keys of log lines."""
+        named = {"verb": self.verb, "resource": self.resource}
+        if isinstance(self.place, Ref):
+            named |= {"namespace": self.place.namespace, "object": self.place.name}
+        return {key: value for key, value in named.items() if value}
+
+    def __str__(self) -> str:
+        if isinstance(self.place, str):
+            return f"{self.verb} {self.place}"
+        namespace, name = self.place.namespace, self.place.name
+        if name:
+            where = f"{name}.{namespace}" if namespace else name
+        else:
+            where = f"in {namespace or 'all namespaces'}"
+        return f"{self.verb} {self.resource} {where}"
 
 
 @dataclass(eq=False)
 class ApiError(FlaggerError):
-    """An answer of the API server that is not a success."""
+    """An answer of the API server that is not a success; make it with `api_error`."""
 
     status: int
     """HTTP status; 0 when there was no answer."""
     reason: str
     message: str
     retry_after: float = 0.0
-    """Seconds that the server asks us to wait."""
+    call: Call | None = None
+    """What was asked."""
 
     def __str__(self) -> str:
-        return self.message
+        if self.call is None:
+            return self.message
+        return TEXTS[self.kind].format(call=self.call, message=self.message, rule=self.call.rule)
 
     @property
-    def terminating(self) -> bool:
-        """The namespace is being deleted, and with it everything in it."""
-        return self.status == _FORBIDDEN and "because it is being terminated" in self.message
+    def kind(self) -> Kind:
+        """What the answer means."""
+        return kind_of(self.status, self.reason, self.message)
+
+    @property
+    def quiet(self) -> bool:
+        """Part of normal life: nobody has to do anything about it."""
+        return self.kind in QUIET
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Keys of log lines."""
+        named = self.call.fields if self.call else {}
+        return {"error": str(self.kind)} | ({"code": self.status} if self.status else {}) | named
 
 
 class ApiConflict(ApiError, Conflict):
@@ -91,8 +159,40 @@ class ApiNotFound(ApiError, NotFound):
     """404: the object, or its whole kind, does not exist."""
 
 
+class ApiUnauthorized(ApiError, Retriable):
+    """401: our credentials are not accepted; new ones are used as soon as they are there."""
+
+
 class ApiUnavailable(ApiError, Retriable):
     """429, 5xx, a timeout or a broken connection; whether a write took effect is unknown."""
+
+
+CLASSES: Final[Mapping[Kind, type[ApiError]]] = {
+    Kind.UNAUTHORIZED: ApiUnauthorized,
+    Kind.FORBIDDEN: ApiError,
+    Kind.DENIED: ApiError,
+    Kind.TERMINATING: ApiError,
+    Kind.NOT_FOUND: ApiNotFound,
+    Kind.NOT_SERVED: ApiNotFound,
+    Kind.CONFLICT: ApiConflict,
+    Kind.EXPIRED: ApiError,
+    Kind.INVALID: ApiError,
+    Kind.REJECTED: ApiError,
+    Kind.BUSY: ApiUnavailable,
+    Kind.UNAVAILABLE: ApiUnavailable,
+    Kind.TIMEOUT: ApiUnavailable,
+    Kind.UNREACHABLE: ApiUnavailable,
+    Kind.TLS: ApiUnavailable,
+    Kind.DNS: ApiUnavailable,
+    Kind.UNREADABLE: ApiUnavailable,
+}
+
+
+def api_error(
+    status: int, reason: str, message: str, retry_after: float = 0.0, call: Call | None = None
+) -> ApiError:
+    """The error that an answer stands for, in the class that decides who handles it."""
+    return CLASSES[kind_of(status, reason, message)](status, reason, message, retry_after, call)
 
 
 class Fenced(FlaggerError):

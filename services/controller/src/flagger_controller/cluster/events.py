@@ -8,6 +8,7 @@ dropped in a burst.
 
 import asyncio
 import logging
+import random
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,13 +19,14 @@ from flagger_controller.cluster.client import (
     ApiConflict,
     ApiError,
     ApiNotFound,
-    ApiUnavailable,
     Fenced,
     KubeClient,
     Object,
     Ref,
 )
+from flagger_controller.cluster.failures import Kind
 from flagger_controller.cluster.resources import EVENTS
+from flagger_controller.errors import Retriable
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +54,10 @@ class EventSettings:
     """Limits and timings of the recorder."""
 
     attempts: int = 12
-    """How often a write is tried while the API server is unavailable."""
-    pause: float = 10.0
-    """Seconds between two attempts."""
+    """How often a write is tried while the API server is unavailable: for about four minutes."""
+    pause: float = 1.0
+    """Seconds between the first two attempts; doubled each time, plus up to as much at random."""
+    pause_most: float = 20.0
     parallel: int = 4
     """Objects whose Events are written at the same time."""
     pending: int = 1000
@@ -108,6 +111,7 @@ class EventRecorder:
         *,
         now: Callable[[], datetime],
         settings: EventSettings | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._client = client
         self._now = now
@@ -116,6 +120,9 @@ class EventRecorder:
         self._written: OrderedDict[_Key, _Written] = OrderedDict()
         self._slots = asyncio.Semaphore(self._settings.parallel)
         self._last_name = 0
+        self._jitter = jitter
+        self._refused: dict[str, Kind] = {}
+        """Why the last event about a namespace was lost."""
 
     def record(self, subject: Subject, text: str, *, warning: bool = False) -> None:
         """Write an Event soon; returns at once and never fails."""
@@ -168,26 +175,37 @@ class EventRecorder:
 
     async def _write_out(self, key: _Key, waiting: _Waiting) -> None:
         """Write until it works, or until there is no hope."""
+        pause = self._settings.pause
         for attempt in range(1, self._settings.attempts + 1):
             try:
                 await self._write(key, waiting)
+                self._refused.pop(key.ref.namespace, None)
                 return
-            except ApiUnavailable as error:
-                if attempt == self._settings.attempts:
-                    logger.error("event about %s is lost: %s (%s)", key.ref, key.text, error)
-                    return
             except Fenced:
                 logger.warning("event about %s is left to the new leader: %s", key.ref, key.text)
                 return
             except ApiError as error:
-                # Nobody can read it where the namespace goes, too: that is no trouble of ours.
-                level = logging.INFO if error.terminating else logging.ERROR
-                logger.log(level, "event about %s is lost: %s (%s)", key.ref, key.text, error)
-                return
+                if attempt == self._settings.attempts or not isinstance(error, Retriable):
+                    self._lose(key, error)
+                    return
+                after = error.retry_after
             except Exception:
                 logger.exception("event about %s is lost: %s", key.ref, key.text)
                 return
-            await asyncio.sleep(self._settings.pause)
+            await asyncio.sleep(max(after, pause) + pause * self._jitter())
+            pause = min(2 * pause, self._settings.pause_most)
+
+    def _lose(self, key: _Key, error: ApiError) -> None:
+        """Say why nothing is written about a namespace: once, until something is."""
+        namespace, problem = key.ref.namespace, error.kind
+        level = logging.ERROR
+        if error.quiet:  # nobody can read it where the namespace goes, too: no trouble of ours
+            level = logging.INFO
+        elif self._refused.get(namespace) is problem:
+            level = logging.DEBUG
+        self._refused[namespace] = problem
+        text = "event about %s is lost: %s (%s)"
+        logger.log(level, text, key.ref, key.text, error, extra=error.fields)
 
     async def _write(self, key: _Key, waiting: _Waiting) -> None:
         if (known := self._written.get(key)) is not None:

@@ -20,11 +20,13 @@ from flagger_controller.cluster.client import (
     ApiError,
     ApiNotFound,
     ApiUnavailable,
+    Call,
     Fence,
     Object,
     Page,
     Ref,
     Resource,
+    api_error,
 )
 from flagger_controller.cluster.memory import Memory
 from flagger_controller.cluster.pulse import Pulse
@@ -149,12 +151,12 @@ class FakeApi:
 
     async def get(self, ref: Ref) -> Object:
         """Read one object."""
-        await self._read("get", ref.resource)
+        await self._read("get", ref)
         return self.memory.get(ref)
 
     async def list(self, resource: Resource, namespace: str = "") -> list[Object]:
         """Read all objects of a kind."""
-        await self._read("list", resource)
+        await self._read("list", Ref(resource, "", namespace))
         return self.memory.items(resource, namespace)
 
     async def create(self, ref: Ref, body: Object) -> Object:
@@ -187,7 +189,7 @@ class FakeApi:
         metadata_only: bool = False,
     ) -> Page:
         """Read one page; the token is `<version>:<offset>`."""
-        await self._read("list", resource)
+        await self._read("list", Ref(resource, "", namespace))
         version, _, offset = (token or f"{self.memory.version}:0").partition(":")
         if int(version) < self.memory.oldest:
             raise ApiError(410, "Expired", "The provided continue parameter is too old")
@@ -209,7 +211,7 @@ class FakeApi:
         metadata_only: bool = False,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Stream events."""
-        await self._read("watch", resource)
+        await self._read("watch", Ref(resource, "", namespace))
         if int(version) < self.memory.oldest:
             raise ApiError(410, "Expired", f"too old resource version: {version}")
         stream = self._stream(resource, namespace, int(version), seconds, metadata_only)
@@ -254,25 +256,27 @@ class FakeApi:
         write.index = len(self.writes)
         self.writes.append(write)
         await _call(self._before, write)
-        self._check(write.ref.resource)
+        self._check(Call(write.verb, write.ref, write.subresource), write.ref.resource)
         result = act()
         write.applied = True
         self._pulse.beat()
         await _call(self._after, write)
         return result
 
-    async def _read(self, verb: str, resource: Resource) -> None:
-        self.reads[verb, resource] += 1
+    async def _read(self, verb: str, ref: Ref) -> None:
+        self.reads[verb, ref.resource] += 1
         await asyncio.sleep(0)
-        self._check(resource)
+        self._check(Call(verb, ref), ref.resource)
 
-    def _check(self, resource: Resource) -> None:
+    def _check(self, call: Call, resource: Resource) -> None:
         if self.faults.down:
             raise ApiUnavailable(0, "Broken", "the connection was refused")
         if resource in self.faults.missing:
             raise ApiNotFound(404, "NotFound", "the server could not find the requested resource")
         if resource in self.faults.forbidden:
-            raise ApiError(403, "Forbidden", f"{resource.plural} is forbidden")
+            who = f'User "flagger" cannot {call.verb} resource "{resource.plural}"'
+            text = f"{resource.qualified} is forbidden: {who}"
+            raise api_error(403, "Forbidden", text, call=call)
 
 
 async def _call(hooks: "list[Hook]", write: Write) -> None:

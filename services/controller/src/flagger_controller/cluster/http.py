@@ -8,6 +8,7 @@ import asyncio
 import copy
 import random
 import socket
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ from flagger_controller.cluster import wire
 from flagger_controller.cluster.client import (
     ApiError,
     ApiUnavailable,
+    Call,
     Fence,
     Object,
     Page,
     Ref,
     Resource,
+    api_error,
 )
 from flagger_controller.cluster.login import Login
 from flagger_controller.cluster.throttle import Throttle
@@ -34,10 +37,8 @@ from flagger_controller.cluster.wire import (
     JSON,
     PARTIAL,
     Request,
-    collection,
     decode_object,
     identified,
-    path_of,
 )
 
 TOO_MANY: Final = 429
@@ -101,19 +102,20 @@ class HttpClient:
 
     async def read(self, path: str, params: Mapping[str, str] | None = None) -> Object:
         """GET anything else, such as `/version`."""
-        return decode_object(await self._call(Request("GET", path, params or {})))
+        return await self._object(Request(Call("get", path), params or {}))
 
     async def get(self, ref: Ref) -> Object:
         """Read one object."""
-        return decode_object(await self._call(Request("GET", path_of(ref))))
+        return await self._object(Request(Call("get", ref)))
 
     async def list(self, resource: Resource, namespace: str = "") -> list[Object]:
         """Read all objects of a kind, paged."""
+        call = Call("list", Ref(resource, "", namespace))
         found: list[Object] = []
         token = ""
         while True:
             page = await self.page(resource, namespace, token=token)
-            found += [decode_object(item) for item in page.items]
+            found += [decode_object(call, item) for item in page.items]
             token = page.token
             if not token:
                 kind = {"apiVersion": resource.api_version, "kind": resource.kind}
@@ -121,31 +123,26 @@ class HttpClient:
 
     async def create(self, ref: Ref, body: Object) -> Object:
         """Create."""
-        path = collection(ref.resource, ref.namespace)
-        return decode_object(
-            await self._call(Request("POST", path, FIELD_MANAGER, identified(ref, body)))
+        return await self._object(
+            Request(Call("create", ref), FIELD_MANAGER, identified(ref, body))
         )
 
     async def update(self, ref: Ref, body: Object, *, subresource: str = "") -> Object:
         """Replace."""
-        path = path_of(ref, subresource)
-        return decode_object(
-            await self._call(Request("PUT", path, FIELD_MANAGER, identified(ref, body)))
-        )
+        call = Call("update", ref, subresource)
+        return await self._object(Request(call, FIELD_MANAGER, identified(ref, body)))
 
     async def patch(self, ref: Ref, patch: Object, *, subresource: str = "") -> Object:
         """JSON merge patch."""
-        path, content = path_of(ref, subresource), "application/merge-patch+json"
-        return decode_object(
-            await self._call(Request("PATCH", path, FIELD_MANAGER, patch, content))
-        )
+        call, content = Call("patch", ref, subresource), "application/merge-patch+json"
+        return await self._object(Request(call, FIELD_MANAGER, patch, content))
 
     async def delete(self, ref: Ref, *, uid: str = "") -> None:
         """Delete."""
         options: Object = {"propagationPolicy": "Background"}
         if uid:
             options["preconditions"] = {"uid": uid}
-        await self._call(Request("DELETE", path_of(ref), {}, options))
+        await self._call(Request(Call("delete", ref), {}, options))
 
     async def page(
         self,
@@ -159,8 +156,8 @@ class HttpClient:
         """Read one page of a consistent list."""
         params = {"limit": str(limit)} | ({"continue": token} if token else {})
         accept = PARTIAL.format("List") if metadata_only else JSON
-        path = collection(resource, namespace)
-        body = wire.decode_list(await self._call(Request("GET", path, params, accept=accept)))
+        request = Request(Call("list", Ref(resource, "", namespace)), params, accept=accept)
+        body = wire.decode_list(request.call, await self._call(request))
         items = [bytes(item) for item in body.items or ()]
         return Page(items, body.metadata.resource_version, body.metadata.token)
 
@@ -182,24 +179,26 @@ class HttpClient:
             "timeoutSeconds": str(int(seconds)),
         }
         accept = PARTIAL.format("") if metadata_only else JSON
-        request = Request("GET", collection(resource, namespace), params, accept=accept)
+        request = Request(Call("watch", Ref(resource, "", namespace)), params, accept=accept)
         await self._throttle.wait()
-        with self._translated():
+        with self._translated(request.call):
             async with asyncio.timeout(self._settings.timeout):
                 response = await self._send(request)
                 problem = b"" if response.ok else await response.read()
-        lines = self._lines(response)
+        lines = self._lines(request.call, response)
         try:
             if not response.ok:
-                raise self._failure(response, problem)
+                raise _failure(request.call, response, problem)
             yield lines
         finally:
             await lines.aclose()
             response.close()
 
-    async def _lines(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    async def _lines(
+        self, call: Call, response: aiohttp.ClientResponse
+    ) -> AsyncGenerator[bytes, None]:
         rest = b""
-        with self._translated():
+        with self._translated(call):
             # aiohttp's own lines have a maximal length; objects may be larger.
             async for chunk in response.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")
@@ -217,7 +216,7 @@ class HttpClient:
             try:
                 return await self._attempt(request)
             except ApiUnavailable as error:
-                wait = max(error.retry_after, pause * (1 + self._jitter()))
+                wait = max(error.retry_after, pause) + pause * self._jitter()
                 hopeless = request.writes and error.status != TOO_MANY
                 last = attempt == self._settings.attempts or clock() + wait > deadline
                 if hopeless or last:
@@ -226,13 +225,16 @@ class HttpClient:
             pause *= 2
         raise AssertionError("the last attempt returns or raises")
 
+    async def _object(self, request: Request) -> Object:
+        return decode_object(request.call, await self._call(request))
+
     async def _attempt(self, request: Request) -> bytes:
-        with self._translated():
+        with self._translated(request.call):
             async with asyncio.timeout(self._settings.timeout):
                 async with await self._send(request) as response:
                     body = await response.read()
         if not response.ok:
-            raise self._failure(response, body)
+            raise _failure(request.call, response, body)
         return body
 
     async def _send(self, request: Request) -> aiohttp.ClientResponse:
@@ -256,21 +258,32 @@ class HttpClient:
         )
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, call: Call) -> Iterator[None]:
         """Say of every failure to get an answer that the API server is unavailable."""
         try:
             yield
         except TimeoutError:
             text = f"no answer from the API server within {self._settings.timeout:g} s"
-            raise ApiUnavailable(0, "Timeout", text) from None
+            raise api_error(0, "Timeout", text, call=call) from None
         except (aiohttp.ClientError, OSError) as error:
-            text = f"no connection to the API server: {error or type(error).__name__}"
-            raise ApiUnavailable(0, "Unreachable", text) from error
+            text = str(error) or type(error).__name__
+            raise api_error(0, _reason(error), text, call=call) from error
 
-    @staticmethod
-    def _failure(response: aiohttp.ClientResponse, body: bytes) -> ApiError:
-        after = response.headers.get("Retry-After", "")
-        return wire.failure(response.status, response.reason or "", body, after)
+
+def _failure(call: Call, response: aiohttp.ClientResponse, body: bytes) -> ApiError:
+    after = response.headers.get("Retry-After", "")
+    return wire.failure(call, response.status, response.reason or "", body, after)
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no connection, in the words of `failures`."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "DNS"
+        case aiohttp.ClientSSLError() | ssl.SSLError():
+            return "TLS"
+        case _:
+            return "Unreachable"
 
 
 def _socket(address: Any) -> socket.socket:

@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-from flagger_controller.cluster.client import ApiError, ApiUnavailable, Object
+from flagger_controller.cluster.client import Object, api_error
+from flagger_controller.cluster.wire import decode_status
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -47,17 +48,10 @@ class _Event(msgspec.Struct):
     object: msgspec.Raw
 
 
-class _Status(msgspec.Struct):
-    code: int = 500
-    reason: str = ""
-    message: str = ""
-
-
 _Fields = dict[str, msgspec.Raw]
 
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_body = msgspec.json.Decoder(_Body).decode
-_decode_status = msgspec.json.Decoder(_Status).decode
 _decode_fields = msgspec.json.Decoder(_Fields).decode
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Object).decode
@@ -88,7 +82,6 @@ def parsed(line: bytes) -> tuple[str, Key, Entry]:
     """Type and object of a watch event; an event of type ERROR is raised as `ApiError`."""
     event = _decode_event(line)
     if event.type == "ERROR":
-        status = _decode_status(event.object)
-        kind = ApiUnavailable if status.code >= 500 or status.code == 429 else ApiError
-        raise kind(status.code, status.reason, status.message)
+        status = decode_status(event.object)
+        raise api_error(status.code, status.reason, status.message)
     return event.type, *slim(event.object)

@@ -11,7 +11,6 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from flagger_controller.cluster.client import (
     ApiError,
@@ -22,12 +21,12 @@ from flagger_controller.cluster.client import (
     Ref,
     Resource,
 )
+from flagger_controller.cluster.failures import Kind
 from flagger_controller.cluster.pulse import Pulse
 from flagger_controller.cluster.slim import BOOKMARK, DELETED, Entry, Key, parsed, slim
+from flagger_controller.errors import FlaggerError, Retriable
 
 logger = logging.getLogger(__name__)
-
-GONE: Final = 410
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,8 @@ class Reflector:
         """A first list is complete (an absent kind counts as an empty list)."""
         self.problem = ""
         """Why the copy may be out of date; empty when all is well."""
+        self.refusal: ApiError | None = None
+        """Why the server refuses to keep the copy up to date; None: it does not."""
         self.pulse = Pulse()
         """Beats after a list, a bookmark, and a change."""
         self._client = client
@@ -114,8 +115,14 @@ class Reflector:
         }
 
     async def ready(self) -> None:
-        """Wait for the first complete list."""
-        await self.pulse.until(lambda: self.synced)
+        """Wait for the first complete list.
+
+        Raises:
+            ApiError: the server refuses it, or to keep it up to date; we go on asking.
+        """
+        await self.pulse.until(lambda: self.synced or self.refusal is not None)
+        if self.refusal is not None:
+            raise self.refusal.with_traceback(None)  # the same for everybody, again and again
 
     def relist(self) -> None:
         """Give up the present stream: somebody has reason to believe that it is dead."""
@@ -134,10 +141,10 @@ class Reflector:
                 self._replace({}, self.version)
                 await asyncio.sleep(self._settings.missing * (1 + self._settings.jitter() / 2))
             except ApiError as error:
-                await self._back_off(str(error), error.retry_after)
+                await self._back_off(error)
             except Exception:
                 logger.exception("watching %s failed", self.resource.plural)
-                await self._back_off("internal error")
+                await self._back_off(FlaggerError("internal error"))
 
     async def _list(self) -> None:
         began = asyncio.get_running_loop().time()
@@ -162,7 +169,7 @@ class Reflector:
         before, self._entries = self._entries, entries
         self.version = version
         self.synced = True
-        self.problem = ""
+        self._recovered()
         for key in before.keys() | entries.keys():
             self._report(key, before.get(key), entries.get(key))
         self._progress()
@@ -176,18 +183,18 @@ class Reflector:
             logger.warning("watch of %s is silent, listing again", self.resource.plural)
             return False
         except ApiUnavailable as error:
-            await self._back_off(str(error), error.retry_after)
+            await self._back_off(error)
             return True
         except ApiError as error:
-            if error.status != GONE:
+            if error.kind is not Kind.EXPIRED:
                 raise
-            await self._back_off(str(error), error.retry_after)
+            await self._back_off(error)
             return False
         if heard or asyncio.get_running_loop().time() - began >= 1.0:
             self._failures = 0
-            self.problem = ""
+            self._recovered()
         else:
-            await self._back_off("the server ends watches at once")
+            await self._back_off(Retriable("the server ends watches at once"))
         return True
 
     async def _stream(self) -> bool:
@@ -239,11 +246,23 @@ class Reflector:
         self.pulse.beat()
         self._on_progress()
 
-    async def _back_off(self, problem: str, at_least: float = 0.0) -> None:
+    def _recovered(self) -> None:
+        if self.problem:
+            logger.info("watch of %s goes on", self.resource.plural)
+        self.problem = ""
+        self.refusal = None
+
+    async def _back_off(self, error: FlaggerError) -> None:
+        problem = str(error)
         if problem != self.problem:
-            logger.warning("watch of %s: %s", self.resource.plural, problem)
+            level = logging.DEBUG if error.quiet else logging.WARNING
+            text = "watch of %s: %s; trying again"
+            logger.log(level, text, self.resource.plural, problem, extra=error.fields)
         self.problem = problem
+        if isinstance(error, ApiError) and not (error.quiet or isinstance(error, Retriable)):
+            self.refusal = error
         self.pulse.beat()
         pause = min(self._settings.backoff * 2.0**self._failures, self._settings.backoff_most)
         self._failures = min(self._failures + 1, 16)
-        await asyncio.sleep(max(at_least, pause * (0.5 + self._settings.jitter() / 2)))
+        jitter = pause / 2 * self._settings.jitter()
+        await asyncio.sleep(max(error.retry_after, pause / 2) + jitter)

@@ -8,32 +8,50 @@ from urllib.parse import quote
 
 import msgspec
 
-from flagger_controller.cluster.client import (
-    ApiConflict,
-    ApiError,
-    ApiNotFound,
-    ApiUnavailable,
-    Object,
-    Ref,
-    Resource,
-)
+from flagger_controller.cluster.client import ApiError, Call, Object, Ref, Resource, api_error
 
 FIELD_MANAGER: Final = {"fieldManager": "flagger"}
 JSON: Final = "application/json"
 PARTIAL: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
-ERRORS: Final = {404: ApiNotFound, 409: ApiConflict, 408: ApiUnavailable, 429: ApiUnavailable}
+RETRY_AFTER_MOST: Final = 300.0
+"""Seconds; a server that asks for more is asked again earlier."""
+_METHODS: Final = {
+    "get": "GET",
+    "list": "GET",
+    "watch": "GET",
+    "create": "POST",
+    "update": "PUT",
+    "patch": "PATCH",
+    "delete": "DELETE",
+}
+_NO_SUCH_PATH: Final = b"404 page not found"
+"""What API servers say of an API group that they do not know; not a Status."""
 
 
 @dataclass(frozen=True)
 class Request:
     """One call."""
 
-    method: str
-    path: str
+    call: Call
     params: Mapping[str, str] = field(default_factory=dict)
     body: Object | None = None
     content: str = JSON
     accept: str = JSON
+
+    @property
+    def method(self) -> str:
+        """Of HTTP."""
+        return _METHODS[self.call.verb]
+
+    @property
+    def path(self) -> str:
+        """Escaped."""
+        place = self.call.place
+        if isinstance(place, str):
+            return place
+        if self.call.verb in ("create", "list", "watch"):
+            return collection(place.resource, place.namespace)
+        return path_of(place, self.call.subresource)
 
     @property
     def writes(self) -> bool:
@@ -57,35 +75,38 @@ class List(msgspec.Struct):
     items: list[msgspec.Raw] | None = None
 
 
-class _Status(msgspec.Struct):
+class Status(msgspec.Struct):
+    """What an API server says about a failure."""
+
+    kind: str = ""
+    code: int = 500
     reason: str = ""
     message: str = ""
 
 
 _decode_list = msgspec.json.Decoder(List).decode
-_decode_status = msgspec.json.Decoder(_Status).decode
+decode_status = msgspec.json.Decoder(Status).decode
 _decode_object = msgspec.json.Decoder(Object).decode
 _encode = msgspec.json.Encoder().encode
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def _readable(call: Call) -> Iterator[None]:
     try:
         yield
     except msgspec.MsgspecError as error:
-        text = f"unreadable answer from the API server: {error}"
-        raise ApiUnavailable(0, "Unreadable", text) from error
+        raise api_error(0, "Unreadable", str(error), call=call) from error
 
 
-def decode_list(body: bytes) -> List:
+def decode_list(call: Call, body: bytes) -> List:
     """A list without looking into its items."""
-    with _readable():
+    with _readable(call):
         return _decode_list(body)
 
 
-def decode_object(body: bytes) -> Object:
+def decode_object(call: Call, body: bytes) -> Object:
     """An object."""
-    with _readable():
+    with _readable(call):
         decoded: Object = _decode_object(body)
         return decoded
 
@@ -110,13 +131,15 @@ def identified(ref: Ref, body: Object) -> Object:
     return {**body, **kind, "metadata": names | body.get("metadata", {})}
 
 
-def failure(code: int, reason: str, body: bytes, retry_after: str) -> ApiError:
+def failure(call: Call, code: int, reason: str, body: bytes, retry_after: str) -> ApiError:
     """The error that an answer stands for."""
+    after = min(float(retry_after), RETRY_AFTER_MOST) if retry_after.isdecimal() else 0.0
     try:
-        status = _decode_status(body)
+        status = decode_status(body)
     except msgspec.MsgspecError:  # a proxy's page, or plain text
-        status = _Status(message=body[:500].decode(errors="replace").strip())
-    kind = ApiUnavailable if code >= 500 else ERRORS.get(code, ApiError)
-    reason = status.reason or reason
-    text = status.message or f"HTTP status {code} {reason}".strip()
-    return kind(code, reason, text, float(retry_after) if retry_after.isdecimal() else 0.0)
+        status = Status(message=body[:500].decode(errors="replace").strip())
+    text = status.message or f"HTTP status {code} {status.reason or reason}".strip()
+    if code == 404 and status.kind != "Status" and not body.startswith(_NO_SUCH_PATH):
+        # Whoever says this knows nothing of objects: none must be taken for absent.
+        return api_error(0, "Unreadable", f"404 {text}", after, call)
+    return api_error(code, status.reason or reason, text, after, call)

@@ -8,6 +8,7 @@ last successful renewal is younger than the renew deadline, a quarter of what ot
 
 import asyncio
 import logging
+import random
 import socket
 import time
 import uuid
@@ -20,11 +21,14 @@ from flagger_controller.cluster.client import (
     ApiConflict,
     ApiError,
     ApiNotFound,
+    Call,
     Fenced,
     KubeClient,
     Object,
     Ref,
+    api_error,
 )
+from flagger_controller.cluster.failures import Kind
 from flagger_controller.cluster.resources import LEASES
 
 logger = logging.getLogger(__name__)
@@ -87,6 +91,7 @@ class Elector:
         settings: LeaseSettings | None = None,
         clock: Callable[[], float] = uptime,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self.name = name
         self._client = client
@@ -98,6 +103,9 @@ class Elector:
         self._lease: Object | None = None
         """What our last write returned, so that renewing needs no read."""
         self._reported = ""
+        self._problem: Kind | None = None
+        """Why the last attempt failed."""
+        self._jitter = jitter
         self._renewed: float | None = None
         """When the request of the last successful renewal was sent; None: we do not lead."""
 
@@ -121,7 +129,8 @@ class Elector:
             while True:
                 if await self._try(self._settings.retry):
                     break
-                await asyncio.sleep(self._settings.retry)
+                # Candidates that were started together must not ask together.
+                await asyncio.sleep(self._settings.retry * (1 + self._jitter() / 5))
             logger.info("Acting as elected leader")
             on_elected()
             await self._hold()
@@ -139,7 +148,8 @@ class Elector:
         while (left := self._left()) > 0:
             await asyncio.sleep(min(pause, left))
             done = await self._try(min(retry, max(self._left(), 0.0)))
-            pause = retry if done else retry / 2  # a failed renewal is urgent
+            # A failed renewal is urgent.
+            pause = retry if done else retry / 2 * (1 - self._jitter() / 5)
             if not done and self._observed is not None and self._observed.holder != self.name:
                 return
 
@@ -157,12 +167,27 @@ class Elector:
             # A request that hangs must not take the time of the attempts after it.
             async with asyncio.timeout(seconds):
                 done = await self._write(lease or await self._read())
-        except (ApiError, TimeoutError) as error:
-            logger.warning("leader election: %s", str(error) or "no answer")
+        except ApiError as error:
+            self._report(error)
             return False
+        except TimeoutError:
+            text = f"no answer from the API server within {seconds:.1f} s"
+            call = Call("update" if lease else "get", self._ref)
+            self._report(api_error(0, "Timeout", text, call=call))
+            return False
+        if self._problem is not None:
+            logger.info("leader election: the Lease can be used again")
+        self._problem = None
         if done:
             self._renewed = sent
         return done
+
+    def _report(self, error: ApiError) -> None:
+        """Say once what goes wrong again and again."""
+        if error.kind is self._problem:
+            return
+        self._problem = error.kind
+        logger.warning("leader election: %s; trying again", error, extra=error.fields)
 
     async def _read(self) -> Object | None:
         try:

@@ -19,7 +19,7 @@ RETRY_FIRST: Final = 0.5
 RETRY_MOST: Final = 30.0
 """Seconds before a failed tick is tried again: the first pause, doubled up to the longest."""
 CONFLICT_PAUSE: Final = 0.1
-"""Seconds until the watch has shown what somebody else wrote."""
+"""The first pause after a conflict: until the watch has shown what somebody else wrote."""
 SLACK: Final = 0.001
 """Seconds by which a timer may fire too early: event loops round."""
 
@@ -40,6 +40,8 @@ class Pool:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._again: dict[str, float] = {}
         self._failures: dict[str, int] = {}
+        self._problems: dict[str, str] = {}
+        """What was logged last of a key whose ticks fail."""
         self._changed = asyncio.Event()
 
     @property
@@ -61,6 +63,7 @@ class Pool:
         self._due.discard(key)
         self._again.pop(key, None)
         self._failures.pop(key, None)
+        self._problems.pop(key, None)
 
     async def run(self) -> None:
         """Tick until cancelled; ticks under way are cancelled too."""
@@ -90,15 +93,15 @@ class Pool:
         try:
             self._schedule(key, await self._work(key))
             self._failures.pop(key, None)
-        except Conflict as error:
-            logger.debug("%s", error, extra={"canary": key})
-            self.wake(key, CONFLICT_PAUSE)
+            if self._problems.pop(key, ""):
+                logger.info("ticks work again", extra={"canary": key})
         except FlaggerError as error:
-            logger.warning("tick failed, trying again: %s", error, extra={"canary": key})
-            self.wake(key, self._pause(key))
+            first = CONFLICT_PAUSE if isinstance(error, Conflict) else RETRY_FIRST
+            self.wake(key, max(error.retry_after, self._pause(key, first)))
+            self._log(key, error)
         except Exception:
             logger.exception("tick failed unexpectedly, trying again", extra={"canary": key})
-            self.wake(key, self._pause(key))
+            self.wake(key, self._pause(key, RETRY_FIRST))
         finally:
             del self._running[key]
             if (at := self._again.pop(key, None)) is not None:
@@ -111,9 +114,19 @@ class Pool:
         else:
             self.wake(key, seconds)
 
-    def _pause(self, key: str) -> float:
+    def _log(self, key: str, error: FlaggerError) -> None:
+        """Say once what goes wrong again and again."""
+        text = str(error)
+        new = not error.quiet and text != self._problems.get(key)
+        if new:
+            self._problems[key] = text
+        level = logging.WARNING if new else logging.DEBUG
+        extra = {**error.fields, "canary": key}
+        logger.log(level, "tick failed, trying again: %s", text, extra=extra)
+
+    def _pause(self, key: str, first: float) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        longest = min(RETRY_MOST, RETRY_FIRST * float(2 ** min(failures - 1, 10)))
+        longest = min(RETRY_MOST, first * float(2 ** min(failures - 1, 10)))
         return longest * (0.5 + self._jitter() / 2)
 
     async def _stop(self) -> None:

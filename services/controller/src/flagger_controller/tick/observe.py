@@ -259,9 +259,8 @@ def _not_found(canary: Canary, ref: Ref) -> str:
 
 def _query_error(label: str, ref: Ref, field: str) -> str:
     """Upstream's text, and what to do."""
-    resource = ref.resource
-    group = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
     return (
-        f'{label} {ref.name}.{ref.namespace} get query error: {group} "{ref.name}" not found; '
+        f"{label} {ref.name}.{ref.namespace} get query error: "
+        f'{ref.resource.qualified} "{ref.name}" not found; '
         f"create it, or correct {field}"
     )

@@ -46,6 +46,8 @@ class Memory:
     """The converge after the last commit failed: look again soon."""
     told: str = ""
     """The last error that was announced, to say it once."""
+    outages: int = 0
+    """Ticks that the API server failed since the last one that worked."""
 
 
 @dataclass(frozen=True)

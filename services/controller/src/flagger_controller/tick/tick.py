@@ -15,6 +15,7 @@ from typing import Final
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.cluster.client import ApiError
+from flagger_controller.cluster.failures import Kind
 from flagger_controller.errors import ConfigError, FlaggerError, Gone, Retriable
 from flagger_controller.rollout import step as engine
 from flagger_controller.rollout.case import ACTIVE, ANALYSING, SETTLED, Case
@@ -35,6 +36,8 @@ SOON: Final = 0.5
 """Seconds until a converge that failed after a commit is done again."""
 WALKS: Final = 6
 """Decisions in one tick; a terminal transition takes three."""
+OUTAGES: Final = 5
+"""Ticks in a row that the API server failed, until that is told."""
 QUESTIONS: Final = 200
 """Checks in one walk; a canary has one for each hook and metric."""
 
@@ -68,13 +71,14 @@ class Tick:
         try:
             canary, stored = await self._hold(canary, stored)
             decision = await self._walk(canary, stored, due=due)
-        except Retriable:
-            raise  # somebody was faster, or the API is busy: nothing that its owner can mend
+        except Retriable as error:
+            self._outage(error)
+            raise
         except Gone as error:
             logger.info("%s", error, extra={"canary": self.key})
             return None if self.shell.store.get(self.key) is None else RESYNC
         except (ApiError, ConfigError) as error:
-            if isinstance(error, ApiError) and error.terminating:
+            if isinstance(error, ApiError) and error.kind is Kind.TERMINATING:
                 logger.info("%s", error, extra={"canary": self.key})
                 return RESYNC
             self._tell(str(error))
@@ -83,6 +87,7 @@ class Tick:
             self._note_overrun(canary, self.shell.clock() - started)
         if not self.memory.unsettled:
             self.memory.told = ""
+            self.memory.outages = 0
         return self._seconds_left(idle=due and not decision.ticked)
 
     async def _hold(self, canary: Canary, stored: Object) -> tuple[Canary, Object]:
@@ -230,7 +235,18 @@ class Tick:
         except FlaggerError as error:
             logger.warning("%s", error, extra={"canary": self.key})
             self.memory.unsettled = True
-            if not (isinstance(error, ApiError) and error.terminating):
+            if not error.quiet:
+                self._tell(str(error))
+
+    def _outage(self, error: Retriable) -> None:
+        """Tell of an API server that answers with failures again and again.
+
+        A faster writer and a busy or absent server are nothing that a Canary's owner can mend, but
+        a webhook that cannot be called looks the same.
+        """
+        if isinstance(error, ApiError) and error.kind is Kind.UNAVAILABLE:
+            self.memory.outages += 1
+            if self.memory.outages >= OUTAGES:
                 self._tell(str(error))
 
     def _tell(self, text: str) -> None:

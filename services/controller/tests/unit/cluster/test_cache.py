@@ -4,7 +4,7 @@ import pytest
 
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.cache import Cache, NotSynced
-from flagger_controller.cluster.client import Object, Ref
+from flagger_controller.cluster.client import ApiError, Object, Ref
 from flagger_controller.cluster.expectations import CacheStale
 from flagger_controller.cluster.fake import FakeApi
 from flagger_controller.cluster.writer import Writer
@@ -40,6 +40,19 @@ async def test_not_synced_tells_why(world: World) -> None:
     world.cache.watch([deployment(), SERVICE], "a")
     with pytest.raises(NotSynced, match=r"deployments: .*refused; services: .*refused"):
         await world.cache.synced([deployment(), SERVICE], seconds=5)
+
+
+async def test_a_kind_that_we_may_not_watch_is_an_error_at_once(world: World) -> None:
+    world.api.faults.forbidden.add(SERVICE.resource)
+    world.cache.watch([deployment(), SERVICE], "a")
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(ApiError, match='cannot list resource "services"'):
+        await world.cache.synced([deployment(), SERVICE])
+    assert asyncio.get_running_loop().time() - began < 1
+    await world.cache.synced([deployment()])
+    world.api.faults.forbidden.clear()
+    await asyncio.sleep(5)
+    await world.cache.synced([deployment(), SERVICE])
 
 
 async def test_changes_wake_those_who_refer_to_the_object(world: World) -> None:

@@ -5,7 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flagger_controller.cluster import resources
-from flagger_controller.cluster.client import ApiError, ApiUnavailable, Fenced, Object, Ref
+from flagger_controller.cluster.client import (
+    ApiConflict,
+    ApiError,
+    ApiUnauthorized,
+    ApiUnavailable,
+    Fenced,
+    Object,
+    Ref,
+)
 from flagger_controller.cluster.events import EventRecorder, EventSettings, Subject
 from flagger_controller.cluster.fake import FakeApi, Write
 
@@ -13,6 +21,8 @@ pytestmark = pytest.mark.looptime
 
 CART = Subject(Ref(resources.CANARIES, "cart", "shop"), "uid-1", "41")
 BASKET = Subject(Ref(resources.CANARIES, "basket", "shop"), "uid-2", "42")
+UNAUTHORIZED = ApiUnauthorized(401, "Unauthorized", "Unauthorized")
+BUSY = ApiUnavailable(429, "TooManyRequests", "later", 9.0)
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
@@ -175,6 +185,49 @@ async def test_a_namespace_that_goes_takes_its_events_along(
     await recorder.flush()
     lost = [record for record in caplog.records if "is lost" in record.message]
     assert [record.levelname for record in lost] == [level]
+
+
+async def test_a_missing_right_is_told_once_until_it_is_granted(
+    api: FakeApi, recorder: EventRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def say(*texts: str) -> None:
+        for text in texts:
+            recorder.record(CART, text)
+            await recorder.flush()
+
+    api.faults.forbidden.add(resources.EVENTS)
+    await say("one", "two", "three")
+    api.faults.forbidden.clear()
+    await say("four")
+    api.faults.forbidden.add(resources.EVENTS)
+    await say("five")
+    assert texts(api) == [("four", 1)]
+    lost = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert ["one" in lost[0].message, "five" in lost[1].message, len(lost)] == [True, True, 2]
+    assert 'resources: ["events"], verbs: ["create"]' in lost[0].message
+    assert vars(lost[0])["error"] == "forbidden"
+
+
+@pytest.mark.parametrize("error", [ApiConflict(409, "Conflict", "stale"), UNAUTHORIZED, BUSY])
+async def test_what_passes_is_tried_again_quietly(
+    api: FakeApi, recorder: EventRecorder, caplog: pytest.LogCaptureFixture, error: ApiError
+) -> None:
+    recorder.record(CART, "Halt")
+    await recorder.flush()
+    left = [error, error]
+
+    def refuse(write: Write) -> None:
+        if left:
+            raise left.pop()
+
+    api.before_write(refuse)
+    began = asyncio.get_running_loop().time()
+    recorder.record(CART, "Halt")
+    await recorder.flush()
+    assert texts(api) == [("Halt", 2)]
+    assert not caplog.records
+    took = asyncio.get_running_loop().time() - began
+    assert took >= 2 * max(error.retry_after, 1.0), "pauses, as long as the server asks for"
 
 
 async def test_a_long_outage_gives_up(api: FakeApi, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,12 @@ class Candidate:
     """A replica: an elector with a client of its own, and what happened to it."""
 
     def __init__(self, api: FakeApi, name: str, drift: float = 1.0) -> None:
-        self.elector = Elector(api, "flagger-system", name, clock=lambda: clock() * drift, now=now)
+        self.elector = Elector(
+            *(api, "flagger-system", name),
+            clock=lambda: clock() * drift,
+            now=now,
+            jitter=lambda: 0.0,
+        )
         self.log: list[tuple[str, float]] = []
         self.task = asyncio.create_task(
             self.elector.run(
@@ -209,6 +215,38 @@ async def test_leadership_that_was_lost_is_not_released(api: FakeApi) -> None:
         api.put(LEASE, {"spec": {"holderIdentity": "usurper", "leaseDurationSeconds": 60}})
         await a.stop()
         assert spec(api)["holderIdentity"] == "usurper"
+
+
+async def test_a_right_that_is_missing_is_told_once_and_used_when_it_is_there(
+    api: FakeApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    api.faults.forbidden.add(LEASE.resource)
+    async with replica(api, "a") as a:
+        await asyncio.sleep(60)
+        assert a.log == []
+        api.faults.forbidden.clear()
+        await asyncio.sleep(6)
+        assert [what for what, _ in a.log] == ["elected"]
+    told = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert [vars(record)["error"] for record in told] == ["forbidden"]
+    assert 'resources: ["leases"], verbs: ["get"]' in told[0].message
+    assert "the Lease can be used again" in caplog.text
+
+
+async def test_candidates_do_not_ask_all_together(api: FakeApi) -> None:
+    api.put(LEASE, {"spec": {"holderIdentity": "other", "leaseDurationSeconds": 60}})
+    asked: list[int] = []
+    for jitter in (0.0, 1.0):
+        exact = functools.partial(float, jitter)
+        elector = Elector(api, "flagger-system", "a", clock=clock, jitter=exact)
+        before = api.reads["get", LEASE.resource]
+        task = asyncio.create_task(elector.run(lambda: None, lambda: None))
+        await asyncio.sleep(5.5)
+        asked.append(api.reads["get", LEASE.resource] - before)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert asked == [2, 1]
 
 
 async def test_the_fence_holds_only_while_leading_is_certain(api: FakeApi) -> None:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from flagger_controller.cluster import resources
-from flagger_controller.cluster.client import Object, Ref
+from flagger_controller.cluster.client import ApiError, Object, Ref
 from flagger_controller.cluster.fake import FakeApi
 from flagger_controller.cluster.slim import Entry
 from flagger_controller.cluster.watch import Reflector, WatchSettings
@@ -227,6 +227,54 @@ async def test_a_server_that_is_down_at_the_start_is_not_an_empty_cluster(api: F
         await asyncio.sleep(40)
         assert watched.reflector.synced
         assert watched.reflector.problem == ""
+
+
+async def test_a_kind_that_we_may_not_watch_is_told_once_and_goes_on_when_it_is_granted(
+    api: FakeApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    api.put(deployment(), replicas(2))
+    api.faults.forbidden.add(resources.DEPLOYMENTS)
+    async with running(api, "shop") as watched:
+        await asyncio.sleep(120)
+        with pytest.raises(ApiError, match="cannot list"):
+            await watched.reflector.ready()
+        assert not watched.reflector.synced
+        (record,) = caplog.records
+        assert record.levelname == "WARNING"
+        assert 'verbs: ["list"]' in record.message
+        keys = {"error": "forbidden", "verb": "list", "resource": "deployments.apps"}
+        assert keys.items() <= vars(record).items()
+        api.faults.forbidden.clear()
+        await asyncio.sleep(40)
+        await watched.reflector.ready()
+        assert watched.names() == ["cart"]
+        assert caplog.messages[1:] == ["watch of deployments goes on"]
+
+
+async def test_a_right_that_is_taken_away_is_noticed_though_a_copy_is_there(api: FakeApi) -> None:
+    api.put(deployment(), replicas(2))
+    async with running(api) as watched:
+        await watched.reflector.ready()
+        api.faults.forbidden.add(resources.DEPLOYMENTS)
+        api.break_watches()
+        await asyncio.sleep(10)
+        assert watched.names() == ["cart"]
+        with pytest.raises(ApiError, match="cannot list"):
+            await watched.reflector.ready()
+
+
+async def test_history_that_is_too_old_is_nothing_to_tell(
+    api: FakeApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(api) as watched:
+        api.put(config_map(), {"data": {}})
+        api.compact()
+        api.break_watches()
+        await asyncio.sleep(10)
+        assert lists(api) == 2
+        await watched.reflector.ready()
+    assert [r for r in caplog.records if "too old" in r.message and r.levelname != "DEBUG"] == []
 
 
 async def test_relist_on_demand(api: FakeApi) -> None:

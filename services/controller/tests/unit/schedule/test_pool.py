@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from flagger_controller.cluster.client import ApiConflict
+from flagger_controller.cluster.client import ApiConflict, ApiUnavailable, Call, Ref, api_error
+from flagger_controller.cluster.resources import DEPLOYMENTS
 from flagger_controller.errors import Conflict, NotFound, Retriable
 from flagger_controller.schedule.pool import CONFLICT_PAUSE, RETRY_FIRST, RETRY_MOST, Pool
 
@@ -226,15 +227,46 @@ async def test_one_key_that_fails_does_not_touch_others(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("error", [Conflict("stale"), ApiConflict(409, "Conflict", "stale")])
-async def test_a_conflict_is_quiet_and_tried_again_when_the_watch_has_caught_up(
+async def test_a_conflict_is_quiet_and_tried_again_with_growing_pauses(
     bench: Bench, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     caplog.set_level("INFO")
-    bench.scripts["a"] = failing(error, error, None)
+    bench.scripts["a"] = failing(error, error, error, None)
     bench.pool.wake("a")
     await asyncio.sleep(10)
-    assert bench.ticks("a") == [0, CONFLICT_PAUSE, 2 * CONFLICT_PAUSE]
+    assert bench.ticks("a") == pytest.approx([0, *(n * CONFLICT_PAUSE for n in (1, 3, 7))])
     assert not caplog.records
+
+
+async def test_a_server_that_asks_for_patience_gets_it(bench: Bench) -> None:
+    busy = ApiUnavailable(429, "TooManyRequests", "later", 7.0)
+    bench.scripts["a"] = failing(busy, busy, None)
+    bench.pool.wake("a")
+    await asyncio.sleep(30)
+    assert bench.ticks("a") == [0, 7, 14]
+
+
+async def test_a_failure_is_logged_once_with_keys_until_it_changes_or_ends(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    ref = Ref(DEPLOYMENTS, "cart", "shop")
+    busy = api_error(503, "", "busy", call=Call("patch", ref))
+    slow = api_error(0, "Timeout", "no answer within 10 s", call=Call("patch", ref))
+    bench.scripts["a"] = failing(
+        busy, busy, Conflict("stale"), busy, slow, slow, 100.0, busy, 999.0
+    )
+    bench.pool.wake("a")
+    await asyncio.sleep(300)
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
+        "busy",
+        "no answer within 10 s",
+        "ticks work again",
+        "busy",
+        "ticks work again",
+    ]
+    keys = {"error": "timeout", "verb": "patch", "object": "cart", "canary": "a"}
+    assert keys.items() <= vars(caplog.records[1]).items()
 
 
 async def test_an_unexpected_error_is_logged_with_its_stack_and_tried_again(

@@ -22,13 +22,16 @@ from flagger_controller.cluster.fake import Write
 from flagger_controller.rollout.evidence import Answer
 from flagger_controller.tick.commit import FINALIZER
 from flagger_controller.tick.shell import Memory
-from flagger_controller.tick.tick import RESYNC, SOON, Tick
+from flagger_controller.tick.tick import OUTAGES, RESYNC, SOON, Tick
 
 from ...model.process import INTERVAL, Process
 from ...model.rig import CANARY, KEY, PRIMARY, ROUTE, TARGET, Rig, canary
 from ...model.targets import deployment
 
 pytestmark = pytest.mark.looptime
+
+ANALYSIS = {"interval": "10s", "threshold": 2, "stepWeight": 25, "maxWeight": 50}
+METRIC = {"name": "errors", "templateRef": {"name": "errors"}, "thresholdRange": {"max": 1000}}
 
 
 class Controller:
@@ -308,6 +311,58 @@ async def test_an_api_that_is_busy_is_nobodys_event(bench: Bench) -> None:
     with pytest.raises(ApiUnavailable):
         await bench.tick(process)
     assert bench.rig.log.events == []
+
+
+async def test_an_api_that_fails_again_and_again_is_told_once(bench: Bench) -> None:
+    process = await bench.progressing()
+    bench.rig.api.remove(ROUTE)
+    forget = refuse(bench.rig, ApiUnavailable(500, "InternalError", "no webhook"), ROUTE)
+    for _ in range(OUTAGES + 3):
+        with pytest.raises(ApiUnavailable):
+            await bench.tick(process)
+    assert bench.rig.log.events == ["no webhook"]
+    forget()
+    await bench.tick(process)
+    refuse(bench.rig, ApiUnavailable(0, "Timeout", "no answer"), CANARY, "status")
+    await asyncio.sleep(INTERVAL)
+    for _ in range(OUTAGES + 3):
+        with pytest.raises(ApiUnavailable):
+            await bench.tick(process)
+    assert bench.rig.log.events == ["no webhook"], "nobody answers: no event would arrive"
+
+
+async def test_a_secret_that_cannot_be_read_is_told_and_no_failed_check(bench: Bench) -> None:
+    process = await bench.progressing(analysis={**ANALYSIS, "metrics": [METRIC]})
+    error = ApiError(403, "Forbidden", "cannot get secrets")
+    bench.rig.judge.error = error
+    await asyncio.sleep(INTERVAL)
+    for _ in range(3):
+        with pytest.raises(ApiError):
+            await bench.tick(process)
+    assert bench.rig.log.events == ["cannot get secrets"]
+    assert (bench.rig.status.failed_checks, bench.rig.status.canary_weight) == (0, 25)
+    bench.rig.judge.error = None
+    await bench.tick(process)
+    assert (bench.rig.status.failed_checks, bench.rig.status.canary_weight) == (0, 50)
+
+
+async def test_a_kind_that_may_not_be_watched_is_told_and_goes_on_when_it_is_granted(
+    bench: Bench,
+) -> None:
+    await bench.rig.initialized()
+    bench.rig.log.events.clear()
+    bench.rig.api.faults.forbidden.add(ROUTE.resource)
+    process = await bench.start()
+    for _ in range(2):
+        with pytest.raises(ApiError, match="cannot list"):
+            await bench.tick(process)
+    (told,) = bench.rig.log.events
+    assert told.startswith("traefikservices.traefik.io is forbidden")
+    assert 'resources: ["traefikservices"], verbs: ["list"]' in told
+    bench.rig.api.faults.forbidden.clear()
+    await asyncio.sleep(5)
+    await bench.tick(process)
+    assert bench.rig.log.events == [told]
 
 
 async def test_a_namespace_that_goes_away_is_quiet(bench: Bench) -> None:
