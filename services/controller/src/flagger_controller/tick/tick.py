@@ -229,13 +229,13 @@ class Tick:
         """Converge after a commit. A failure is told, and made good by the next converge."""
         try:
             await self.shell.converger.converge(world)
-        except Retriable as error:
-            logger.info("%s", error, extra={"canary": self.key})
-            self.memory.unsettled = True
         except FlaggerError as error:
-            logger.warning("%s", error, extra={"canary": self.key})
             self.memory.unsettled = True
-            if not error.quiet:
+            retried = isinstance(error, Retriable)
+            level = logging.INFO if retried else logging.WARNING
+            extra = {**error.fields, "canary": self.key}
+            logger.log(logging.DEBUG if error.quiet else level, "%s", error, extra=extra)
+            if not (retried or error.quiet):
                 self._tell(str(error))
 
     def _outage(self, error: Retriable) -> None:
