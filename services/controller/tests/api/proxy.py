@@ -30,10 +30,22 @@ class Fault(StrEnum):
     LOST = "reply lost"
     CONFLICT = "409"
     ERROR = "500"
+    BUSY = "429"
+    SILENT = "no answer"
 
     @property
     def kills(self) -> bool:
         return self in (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
+
+
+REASONS = {
+    Fault.CONFLICT: "Conflict",
+    Fault.ERROR: "InternalError",
+    Fault.BUSY: "TooManyRequests",
+}
+"""The answers of the server that are made up."""
+SWEPT = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.LOST, Fault.CONFLICT, Fault.ERROR)
+"""What every write has to survive; to the rest the same applies, it only takes longer."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +79,15 @@ class FaultProxy:
         self.struck = threading.Event()
         """The planned fault has happened."""
 
-    def plan(self, write: Write, fault: Fault, kill: Callable[[], None]) -> None:
+    def plan(self, write: Write, fault: Fault, kill: Callable[[], None] = lambda: None) -> None:
         """Let a write fail when it comes; `kill` ends the controller."""
         self._kill = kill
+        self.struck.clear()
         self._planned = write, fault
+
+    def next(self, what: str) -> Write:
+        """The write to an object that comes next."""
+        return Write(what, self._counts[what] + 1)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -109,9 +126,12 @@ class FaultProxy:
             return await self._forwarded(request, body)
         if fault is Fault.KILLED_BEFORE:
             return await self._dead(request)
-        if fault in (Fault.CONFLICT, Fault.ERROR):
+        if fault in REASONS:
             self.struck.set()
-            return _failure(int(fault.value))
+            return _failure(fault)
+        if fault is Fault.SILENT:
+            self.struck.set()
+            await asyncio.Event().wait()  # until the controller gives up
         async with self._sent(request, body) as answer:
             await answer.read()
         if fault is Fault.KILLED_AFTER:
@@ -178,17 +198,17 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in headers.items() if key.lower() not in _HOP_BY_HOP}
 
 
-def _failure(code: int) -> web.Response:
-    reason = {409: "Conflict", 500: "InternalError"}[code]
+def _failure(fault: Fault) -> web.Response:
     body = {
         "kind": "Status",
         "apiVersion": "v1",
         "status": "Failure",
-        "message": f"the test refuses this write with {code}",
-        "reason": reason,
-        "code": code,
+        "message": f"the test refuses this write with {fault}",
+        "reason": REASONS[fault],
+        "code": int(fault),
     }
-    return web.json_response(body, status=code)
+    headers = {"Retry-After": "2"} if fault is Fault.BUSY else {}
+    return web.json_response(body, status=int(fault), headers=headers)
 
 
 def _aborted(request: web.Request) -> web.Response:
@@ -203,5 +223,5 @@ def pairs(writes: list[Write]) -> list[tuple[Write, Fault]]:
 
     Names of Events are made up, so nobody else can have taken them: no conflict there.
     """
-    made = itertools.product(writes, Fault)
+    made = itertools.product(writes, SWEPT)
     return [(w, f) for w, f in made if not (f is Fault.CONFLICT and w.what.endswith("events"))]

@@ -60,12 +60,18 @@ class World:
         finally:
             scene.clean()
 
-    def controller(self, *flags: str, user: str = "flagger", namespace: str = "") -> Controller:
+    def controller(
+        self,
+        *flags: str,
+        user: str = "flagger",
+        namespace: str = "",
+        kubeconfig: pathlib.Path | None = None,
+    ) -> Controller:
         """A controller that knows our receivers, for all namespaces or for one."""
         log = self.logs / f"{namespace or 'all'}-{user}-{uuid.uuid4().hex[:6]}.log"
         restricted = [f"-namespace={namespace}"] if namespace else []
         return Controller(
-            self.plane.kubeconfig_of(user),
+            kubeconfig or self.plane.kubeconfig_of(user),
             log,
             f"-metrics-server={self.receivers.url}/prometheus",
             f"-event-webhook={self.receivers.url}/events",
