@@ -11,13 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from flagger_controller.cluster.client import (
-    ApiNotFound,
-    KubeClient,
-    Object,
-    Ref,
-    Resource,
-)
+from flagger_controller.cluster.client import ApiNotFound, KubeClient, Object, Ref, Resource
 from flagger_controller.cluster.expectations import Expectations
 from flagger_controller.cluster.kinds import Kind, Running
 from flagger_controller.cluster.resources import METADATA_ONLY
@@ -138,6 +132,11 @@ class Cache:
         except TimeoutError:
             problems = "; ".join(sorted({_problem(r) for r in pending if not r.synced}))
             raise NotSynced(f"watch cache not ready: {problems}") from None
+
+    def refusals(self, key: Hashable) -> list[str]:
+        """Why some of what a canary refers to may not be watched; sorted."""
+        serving = {self._serving(ref) for ref in self._interests.get(key, ())}
+        return sorted(str(each.refusal) for each in serving if each and each.refusal)
 
     async def confirm(self, refs: Iterable[Ref]) -> None:
         """Ask the API about objects that the cache lacks, and wait until it shows those it has.

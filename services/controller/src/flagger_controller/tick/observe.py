@@ -102,6 +102,7 @@ class Observer:
         """What is odd about a Canary that can be served; the text of one event."""
         provider = canary.spec.provider or self._settings.provider
         found = validation.warnings(canary, provider, floor=self._settings.interval_floor)
+        found += self._cache.refusals(canary.key)
         for namespace, name in template_places(canary):
             if not self._has_template(namespace, name):
                 found.append(

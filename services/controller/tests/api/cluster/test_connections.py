@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -12,7 +13,8 @@ from tools.cluster.controlplane import ControlPlane
 
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.cache import Cache
-from flagger_controller.cluster.client import ApiError, Ref
+from flagger_controller.cluster.client import ApiError, ApiNotFound, Ref
+from flagger_controller.cluster.failures import Kind
 from flagger_controller.cluster.http import HttpClient, HttpSettings
 from flagger_controller.cluster.login import Login, load
 from flagger_controller.cluster.watch import WatchSettings
@@ -110,3 +112,33 @@ async def test_users_without_rights_are_told(control_plane: ControlPlane, namesp
 
 async def test_version(client: HttpClient) -> None:
     assert (await client.read("/version"))["major"] == "1"
+
+
+@pytest.mark.parametrize("trusted", [False, True], ids=["authority", "token"])
+async def test_a_server_and_a_client_that_do_not_accept_each_other(
+    control_plane: ControlPlane, trusted: bool
+) -> None:
+    login = load(str(control_plane.kubeconfig))
+    strange = dataclasses.replace(
+        login,
+        tls=login.tls if trusted else ssl.create_default_context(),
+        authorization=lambda: "Bearer nobody",
+    )
+    client = HttpClient(strange, HttpSettings(attempts=1))
+    with pytest.raises(ApiError) as caught:
+        await client.get(Ref(resources.CONFIG_MAPS, "settings", "default"))
+    await client.close()
+    assert caught.value.kind is (Kind.UNAUTHORIZED if trusted else Kind.TLS)
+    assert str(caught.value).startswith("get configmaps settings.default: ")
+
+
+async def test_a_group_that_is_not_installed_is_told_from_an_absent_object(
+    client: HttpClient, namespace: str
+) -> None:
+    for resource, kind in (
+        (resources.CONFIG_MAPS, Kind.NOT_FOUND),
+        (resources.TRAFFIC_SPLITS_1, Kind.NOT_SERVED),
+    ):
+        with pytest.raises(ApiNotFound) as caught:
+            await client.get(Ref(resource, "settings", namespace))
+        assert caught.value.kind is kind

@@ -202,6 +202,7 @@ async def test_a_missing_right_is_told_once_until_it_is_granted(
     api.faults.forbidden.add(resources.EVENTS)
     await say("five")
     assert texts(api) == [("four", 1)]
+    assert len(api.writes) == 5, "none is tried again"
     lost = [record for record in caplog.records if record.levelname == "ERROR"]
     assert ["one" in lost[0].message, "five" in lost[1].message, len(lost)] == [True, True, 2]
     assert 'resources: ["events"], verbs: ["create"]' in lost[0].message

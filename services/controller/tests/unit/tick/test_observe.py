@@ -244,10 +244,13 @@ async def test_no_right_to_disruption_budgets_holds_back_nothing(bench: Bench) -
     await bench.world(canary())
     await bench.changed()
     assert BUDGET not in (await bench.world(canary())).live
+    rule = 'apiGroups: ["policy"], resources: ["poddisruptionbudgets"], verbs: ["list"]'
+    assert Observer(bench.cache, PROVIDER, now).warning(canary()).endswith(rule)
     bench.api.faults.forbidden.clear()
     await asyncio.sleep(60)
     assert await bench.changed() == ["cart.shop: PodDisruptionBudget budget.shop"]
     assert BUDGET in (await bench.world(canary())).live
+    assert Observer(bench.cache, PROVIDER, now).warning(canary()) == ""
 
 
 async def test_a_service_target_has_no_disruption_budget(bench: Bench) -> None:
