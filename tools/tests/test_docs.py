@@ -94,9 +94,7 @@ def differences() -> Iterator[tuple[str, str]]:
     for section in (ROOT / "docs/compatibility.md").read_text().split("\n## ")[1:]:
         title, _, text = section.partition("\n")
         place = re.search(r"`(services/\w+/tests)`", title)
-        rows = re.findall(r"^\| .* \| ([^|]*) \|$", text, re.MULTILINE)
-        assert rows[0] == "test", title
-        for cell in rows[1:]:
+        for cell in re.findall(r"^\| .* \| (?!test )([^|]*) \|$", text, re.MULTILINE):
             yield place[1] if place else "services/controller/tests", cell
 
 
@@ -129,15 +127,6 @@ def test_every_flag_is_in_the_table() -> None:
     rows = re.findall(r"^\| `(-[\w-]+)` \| (?:`(\w+)`)?", table, re.MULTILINE)
     assert {flag for flag, _ in rows} == flags
     assert {variable for _, variable in rows if variable} == {*cli._ENVIRONMENT, "KUBECONFIG"}
-
-
-def test_tests_that_are_named_exist() -> None:
-    """A name may end with *; a file counts as well."""
-    sources = [p for p in ROOT.rglob("test_*.py") if not {".venv", "build"} & {*p.parts}]
-    known = {found for each in sources for found in re.findall(r"def (test_\w+)", each.read_text())}
-    known |= {each.name for each in sources}
-    named = re.findall(r"`(test_[\w.*]+)`", (ROOT / "docs/compatibility.md").read_text())
-    assert [each for each in named if not fnmatch.filter(known, each)] == []
 
 
 def test_every_sharp_edge_of_the_engine_has_a_row_with_a_test() -> None:

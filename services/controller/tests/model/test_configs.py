@@ -10,7 +10,8 @@ from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
 from flagger_controller.rollout.evidence import Unmeasured
 
-from .rig import CANARY, NAME, NAMESPACE, PRIMARY, TARGET, Rig, canary, deployment
+from .rig import CANARY, PRIMARY, TARGET, Rig, canary
+from .targets import NAME, NAMESPACE, deployment
 
 pytestmark = pytest.mark.looptime
 
