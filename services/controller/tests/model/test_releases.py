@@ -5,7 +5,7 @@ import pytest
 from flagger_controller.api.status import Phase
 from flagger_controller.rollout.evidence import Unmeasured
 
-from .rig import PRIMARY, SERVICE, TARGET, Rig
+from .rig import CANARY, PRIMARY, SERVICE, TARGET, Rig
 
 pytestmark = pytest.mark.looptime
 
@@ -88,4 +88,19 @@ async def test_an_advancing_tick_writes_route_and_status() -> None:
         "canaries",
         "traefikservices",
     ]
+    await rig.stop()
+
+
+async def test_an_idle_release_is_taken_over_from_upstream_without_a_run() -> None:
+    """Its hash of the revision says nothing to us, but the primary carries the same."""
+    rig = await Rig().initialized()
+    ours = rig.status.last_applied_spec
+    body = rig.api.object(CANARY)
+    assert body is not None
+    body["status"] |= {"lastAppliedSpec": "6c9dbdd48d", "lastPromotedSpec": "6c9dbdd48d"}
+    rig.api.put(CANARY, body)
+    for _ in range(3):
+        await rig.pass_interval()
+    assert (rig.status.phase, rig.log.events) == (Phase.INITIALIZED, [])
+    assert rig.status.last_applied_spec == rig.status.last_promoted_spec == ours
     await rig.stop()

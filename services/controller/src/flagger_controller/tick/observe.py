@@ -25,6 +25,7 @@ from flagger_controller.routing.kubernetes import service_refs
 from flagger_controller.targets import scaler_for, target_for, tracking
 from flagger_controller.targets.base import TargetSettings
 from flagger_controller.targets.primary import identity
+from flagger_controller.targets.revision import is_upstream_hash
 from flagger_controller.tick.plan import Write, retreat
 from flagger_controller.tick.related import Found, Related
 from flagger_controller.tick.world import Parts, World
@@ -201,11 +202,13 @@ def judged(world: World, clock: Clock) -> World:
 def _promoted(world: World, primary: Object) -> bool:
     """Does the primary carry the revision that the status is about?
 
-    While the live target is that revision, the target kind compares. When the target has moved
-    on, the identity on the primary's pods still tells.
+    While the live target is that revision, the target kind compares; also when upstream has
+    recorded the revision, in a form that says nothing to us. When the target has moved on, the
+    identity on the primary's pods still tells.
     """
     status, canary = world.canary.status, world.canary
-    if world.revision.spec == status.last_applied_spec and not world.missing:
+    recorded = status.last_applied_spec
+    if not world.missing and (world.revision.spec == recorded or is_upstream_hash(recorded)):
         return world.parts.target.promoted(
             canary, world.live[world.target_ref], world.configs, primary
         )
