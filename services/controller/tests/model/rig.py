@@ -5,6 +5,7 @@ Time is virtual (looptime). A process is everything that dies with a crash: cach
 """
 
 import asyncio
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -79,9 +80,12 @@ class Rig:
         self._process: Process | None = None
         self._memory: Memory | None = None
         self._start = START
+        self._readings = itertools.count()
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=asyncio.get_running_loop().time())
+        """The time; two readings are never the same, as in reality."""
+        passed = asyncio.get_running_loop().time()
+        return self._start + timedelta(seconds=passed, microseconds=next(self._readings))
 
     # Going back in time
 

@@ -9,7 +9,7 @@ import random
 import string
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from flagger_controller.api.base import Object
@@ -40,6 +40,8 @@ OUTAGES: Final = 5
 """Ticks in a row that the API server failed, until that is told."""
 QUESTIONS: Final = 200
 """Checks in one walk; a canary has one for each hook and metric."""
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+"""When the first tick is due; now would be too late for the `now` that a tick began with."""
 
 
 @dataclass
@@ -272,7 +274,7 @@ class Tick:
     def _due_at(self, canary: Canary) -> datetime:
         """When the next tick is due, by what was stored and by what this process remembers."""
         ticks = [at for at in (_parsed(canary.status.run.ticked_at), self.memory.ticked) if at]
-        return max(ticks) + self._interval(canary) if ticks else self.shell.clock()
+        return max(ticks) + self._interval(canary) if ticks else LONG_AGO
 
     def _seconds_left(self, *, idle: bool) -> float | None:
         """Until the next tick; between runs nothing is due, the watch wakes us."""

@@ -166,6 +166,17 @@ async def test_what_this_process_did_counts_though_it_left_no_trace(bench: Bench
     assert 4 < left < 5
 
 
+async def test_the_first_tick_of_a_bootstrap_is_due_and_tells_what_it_waits_for(
+    bench: Bench,
+) -> None:
+    bench.rig.broken.add("1")
+    bench.rig.api.put(TARGET, deployment())
+    bench.rig.api.put(CANARY, canary())
+    process = await bench.start()
+    assert await bench.tick(process) == pytest.approx(INTERVAL, abs=0.01)
+    assert "podinfo-primary not ready" in bench.rig.log.events[-1]
+
+
 async def test_an_interval_below_the_floor_is_raised(bench: Bench) -> None:
     analysis = {"interval": "1s", "threshold": 2, "stepWeight": 25, "maxWeight": 50}
     process = await bench.progressing(analysis=analysis)
