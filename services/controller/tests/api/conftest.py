@@ -10,9 +10,6 @@ from tools.cluster.controlplane import MASTERS, ControlPlane, Options
 from flagger_controller.cluster.http import HttpClient
 from flagger_controller.cluster.login import load
 
-from . import kinds
-from .replay.mirror import Mirror
-from .replay.receivers import Receivers
 from .scene import World
 
 USERS = {"flagger": MASTERS, "flagger2": MASTERS, "narrow": ""}
@@ -50,10 +47,6 @@ async def client(control_plane: ControlPlane) -> AsyncIterator[HttpClient]:
 
 @pytest.fixture(scope="session")
 def world(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Everything around controllers: CRDs, watches, Prometheus, hooks, a folder for logs."""
-    with control_plane.client() as admin, Receivers() as receivers:
-        kinds.install(admin)
-        mirror = Mirror(control_plane.url, control_plane.token, str(control_plane.ca_file))
-        mirror.start()
-        yield World(control_plane, admin, mirror, receivers, tmp_path_factory.mktemp("logs"))
-        mirror.stop()
+    """What is around controllers, with a folder for their logs."""
+    with World.around(control_plane, tmp_path_factory.mktemp("logs")) as world:
+        yield world

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from typing import Self
 
 import requests
@@ -17,18 +18,35 @@ ABSENT = pathlib.Path(__file__).parent / "absent"
 """What the environment of the tests has and the controller's image has not."""
 
 
+@dataclass(frozen=True)
+class Program:
+    """A controller that can be started."""
+
+    command: tuple[str, ...]
+    flags: tuple[str, ...]
+    """What only this one knows."""
+    ready: str
+    """Where it says that it watches."""
+
+
+OURS = Program((sys.executable, "-m", "flagger_controller"), ("-interval-floor=1",), "readyz")
+
+
 class Controller:
-    """`python -m flagger_controller` with flags; killed or stopped by its own id.
+    """A controller with flags; killed or stopped by its own id.
 
     As a context manager it is started, and killed if it still runs at the end.
     """
 
-    def __init__(self, kubeconfig: pathlib.Path, log: pathlib.Path, *flags: str) -> None:
+    def __init__(
+        self, kubeconfig: pathlib.Path, log: pathlib.Path, *flags: str, program: Program = OURS
+    ) -> None:
         self.user = kubeconfig.stem
         self._log = log
         self._port = _free_port()
+        self._ready_at = program.ready
         self._command = [
-            *(sys.executable, "-m", "flagger_controller"),
+            *program.command,
             *("-kubeconfig", str(kubeconfig), "-port", str(self._port)),
             *flags,
         ]
@@ -101,7 +119,7 @@ class Controller:
 
     def _ready(self) -> bool:
         try:
-            return requests.get(f"{self.url}/readyz", timeout=2).status_code == 200
+            return requests.get(f"{self.url}/{self._ready_at}", timeout=2).status_code == 200
         except requests.RequestException:
             return False
 

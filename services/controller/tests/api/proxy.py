@@ -1,15 +1,10 @@
 """A reverse proxy between a controller and the API server, which makes one write fail."""
 
 import asyncio
-import collections
-import itertools
 import json
-import re
 import ssl
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Self
 
 import aiohttp
@@ -17,48 +12,19 @@ from aiohttp import web
 from tools.cluster.controlplane import ControlPlane
 from yarl import URL
 
-WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_PLACE = re.compile(r"/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/[^/]+)?/(?P<rest>.+)")
+from .faults import WRITES, Counter, Fault, Write
+from .streams import Stream, Streams, expired
+
+HELD = 12.0
+"""Seconds without a reply, and of silence in a stream; clients give up after ten."""
+LATE = 3.0
+"""Seconds for which a server that lists the past does not go on."""
 _HOP_BY_HOP = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding"})
-
-
-class Fault(StrEnum):
-    """What happens to a write."""
-
-    KILLED_BEFORE = "killed before"
-    KILLED_AFTER = "killed after"
-    LOST = "reply lost"
-    CONFLICT = "409"
-    ERROR = "500"
-    BUSY = "429"
-    SILENT = "no answer"
-
-    @property
-    def kills(self) -> bool:
-        return self in (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
-
-
-REASONS = {
-    Fault.CONFLICT: "Conflict",
-    Fault.ERROR: "InternalError",
-    Fault.BUSY: "TooManyRequests",
+_REASONS = {
+    Fault.CONFLICT: (409, "Conflict"),
+    Fault.BUSY: (429, "TooManyRequests"),
+    Fault.ERROR: (500, "InternalError"),
 }
-"""The answers of the server that are made up."""
-SWEPT = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.LOST, Fault.CONFLICT, Fault.ERROR)
-"""What every write has to survive; to the rest the same applies, it only takes longer."""
-
-
-@dataclass(frozen=True)
-class Write:
-    """A write as it can be found again in another run: the n-th one to an object."""
-
-    what: str
-    """`PATCH canaries/podinfo/status`."""
-    number: int
-    """Counted from 1."""
-
-    def __str__(self) -> str:
-        return f"{self.what} #{self.number}"
 
 
 class FaultProxy:
@@ -67,27 +33,34 @@ class FaultProxy:
     def __init__(self, plane: ControlPlane) -> None:
         self._upstream = plane.url
         self._tls = ssl.create_default_context(cafile=str(plane.ca_file))
-        self._counts: collections.Counter[str] = collections.Counter()
+        self._counter = Counter()
         self._planned: tuple[Write, Fault] | None = None
-        self._kill: Callable[[], None] = lambda: None
+        self._strike: Callable[[], None] = lambda: None
+        self._streams = Streams()
+        self._revisions: list[str] = []
+        """Of the statuses of Canaries, as they were written."""
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.url = ""
         self.writes: list[Write] = []
+        self.met = threading.Event()
+        """The write that is to fail has come."""
         self.struck = threading.Event()
         """The planned fault has happened."""
 
-    def plan(self, write: Write, fault: Fault, kill: Callable[[], None] = lambda: None) -> None:
-        """Let a write fail when it comes; `kill` ends the controller."""
-        self._kill = kill
+    def plan(self, write: Write, fault: Fault, strike: Callable[[], None] = lambda: None) -> None:
+        """Let something fail when a write comes; `strike` ends or stops the controller."""
+        self._strike = strike
+        self.met.clear()
         self.struck.clear()
         self._planned = write, fault
 
     def next(self, what: str) -> Write:
         """The write to an object that comes next."""
-        return Write(what, self._counts[what] + 1)
+        return self._counter.upcoming(what)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -117,98 +90,186 @@ class FaultProxy:
             self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
             self._ready.set()
             await self._stop.wait()
+            for task in self._tasks:
+                task.cancel()
             await runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        fault = self._next(request, body)
-        if fault is None:
-            return await self._forwarded(request, body)
-        if fault is Fault.KILLED_BEFORE:
-            return await self._dead(request)
-        if fault in REASONS:
+        if request.method in WRITES:
+            return await self._write(request, body)
+        if request.query.get("watch") in ("1", "true"):
+            return await self._watch(request)
+        if revision := self._streams.past(request.path):
             self.struck.set()
-            return _failure(fault)
-        if fault is Fault.SILENT:
-            self.struck.set()
-            await asyncio.Event().wait()  # until the controller gives up
-        async with self._sent(request, body) as answer:
-            await answer.read()
-        if fault is Fault.KILLED_AFTER:
-            return await self._dead(request)
-        self.struck.set()
-        return _aborted(request)
+            return await self._forward(request, params=_as_of(request, revision))
+        return await self._forward(request, body)
 
-    def _next(self, request: web.Request, body: bytes) -> Fault | None:
-        """Count a write; the fault that is planned for it."""
-        if request.method not in WRITES:
-            return None
-        what = f"{request.method} {_place(request, body)}"
-        self._counts[what] += 1
-        write = Write(what, self._counts[what])
+    # Writes
+
+    async def _write(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        write = self._counter.next(request.method, request.path, body)
         self.writes.append(write)
-        if self._planned is not None and self._planned[0] == write:
-            return self._planned[1]
-        return None
+        if self._planned is None or self._planned[0] != write:
+            return await self._deliver(request, body)
+        fault = self._planned[1]
+        self.met.set()
+        if fault in _REASONS:
+            self.struck.set()
+            return _failure(*_REASONS[fault])
+        return await self._faults[fault](self, request, body)
 
-    async def _dead(self, request: web.Request) -> web.StreamResponse:
-        # This handler is cancelled when the controller's end of the connection is gone.
-        await asyncio.to_thread(self._strike_dead)
+    async def _deliver(self, request: web.Request, body: bytes) -> web.Response:
+        async with self._sent(request, body) as answer:
+            content = await answer.read()
+        if answer.ok and "/canaries/" in request.path:
+            self._revisions.append(json.loads(content)["metadata"]["resourceVersion"])
+        return web.Response(status=answer.status, headers=_kept(answer.headers), body=content)
+
+    async def _killed_before(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        await self._struck_down()
         return _aborted(request)
 
-    def _strike_dead(self) -> None:
-        self._kill()
+    async def _killed_after(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        await self._deliver(request, body)
+        await self._struck_down()
+        return _aborted(request)
+
+    async def _lost(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        await self._deliver(request, body)
+        self.struck.set()
+        return _aborted(request)
+
+    async def _timed_out(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        # The client goes away meanwhile, and this handler with it.
+        return await asyncio.shield(self._begin(self._deliver_late(request, body)))
+
+    async def _deliver_late(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        await asyncio.sleep(HELD)
+        response = await self._deliver(request, body)
+        self.struck.set()
+        return response
+
+    async def _paused(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        await asyncio.to_thread(self._strike)
+        response = await self._deliver(request, body)
+        self.struck.set()
+        return response
+
+    async def _struck_down(self) -> None:
+        # This handler is cancelled when the controller's end of the connection is gone.
+        await asyncio.to_thread(self._kill)
+
+    def _kill(self) -> None:
+        self._strike()
         self.struck.set()
 
-    async def _forwarded(self, request: web.Request, body: bytes) -> web.StreamResponse:
-        async with self._sent(request, body) as answer:
+    async def _frozen(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        response = await self._deliver(request, body)
+        self._streams.freeze()
+        self._begin(self._thaw())
+        self.struck.set()
+        return response
+
+    async def _thaw(self) -> None:
+        await asyncio.sleep(HELD)
+        self._streams.thaw()
+
+    async def _gone(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        response = await self._deliver(request, body)
+        self._streams.expire()
+        return response
+
+    async def _stale(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        response = await self._deliver(request, body)
+        self._streams.expire(self._revisions[max(0, len(self._revisions) - 2)])
+        return response
+
+    _faults: Mapping[
+        Fault, Callable[["FaultProxy", web.Request, bytes], Awaitable[web.StreamResponse]]
+    ] = {
+        Fault.BEFORE: _killed_before,
+        Fault.AFTER: _killed_after,
+        Fault.LOST: _lost,
+        Fault.TIMEOUT: _timed_out,
+        Fault.PAUSED: _paused,
+        Fault.FROZEN: _frozen,
+        Fault.GONE: _gone,
+        Fault.STALE: _stale,
+    }
+
+    # Reads
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        if self._streams.has_expired(request.path):
+            if not self._streams.lists_past(request.path):
+                self.struck.set()
+            return expired()
+        with self._streams.opened(request) as stream:
+            if self._streams.is_late(request.path):
+                await asyncio.sleep(LATE)
+            return await self._forward(request, stream=stream)
+
+    async def _forward(
+        self,
+        request: web.Request,
+        body: bytes = b"",
+        *,
+        params: Mapping[str, str] | None = None,
+        stream: Stream | None = None,
+    ) -> web.StreamResponse:
+        async with self._sent(request, body, params) as answer:
             response = web.StreamResponse(status=answer.status, headers=_kept(answer.headers))
             try:
                 await response.prepare(request)
                 async for chunk in answer.content.iter_any():
-                    await response.write(chunk)
+                    if stream is None or not stream.frozen:
+                        await response.write(chunk)
                 await response.write_eof()
             except (ConnectionError, aiohttp.ClientError):
                 return _aborted(request)
             return response
 
-    def _sent(self, request: web.Request, body: bytes) -> Any:
+    def _sent(
+        self, request: web.Request, body: bytes, params: Mapping[str, str] | None = None
+    ) -> Any:
+        url = URL(self._upstream + request.raw_path, encoded=True)
         return self._session.request(
             request.method,
-            URL(self._upstream + request.raw_path, encoded=True),
+            url if params is None else url.with_query(params),
             headers=_kept(request.headers),
             data=body or None,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None),
         )
 
+    def _begin(self, work: Any) -> "asyncio.Task[Any]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
-def _place(request: web.Request, body: bytes) -> str:
-    """The object or collection, without its namespace; `services/podinfo` for a creation."""
-    found = _PLACE.fullmatch(request.path)
-    place = found["rest"] if found else request.path
-    if place.partition("/")[0] == "events":
-        return "events"  # their names are made up
-    if request.method == "POST":
-        return f"{place}/{json.loads(body)['metadata']['name']}"
-    return place
+
+def _as_of(request: web.Request, revision: str) -> dict[str, str]:
+    exactly = {"resourceVersion": revision, "resourceVersionMatch": "Exact"}
+    return {key: value for key, value in request.query.items() if key != "continue"} | exactly
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in headers.items() if key.lower() not in _HOP_BY_HOP}
 
 
-def _failure(fault: Fault) -> web.Response:
+def _failure(code: int, reason: str) -> web.Response:
     body = {
         "kind": "Status",
         "apiVersion": "v1",
         "status": "Failure",
-        "message": f"the test refuses this write with {fault}",
-        "reason": REASONS[fault],
-        "code": int(fault),
+        "message": f"the test refuses this write with {code}",
+        "reason": reason,
+        "code": code,
     }
-    headers = {"Retry-After": "2"} if fault is Fault.BUSY else {}
-    return web.json_response(body, status=int(fault), headers=headers)
+    headers = {"Retry-After": "2"} if code == 429 else {}
+    return web.json_response(body, status=code, headers=headers)
 
 
 def _aborted(request: web.Request) -> web.Response:
@@ -216,12 +277,3 @@ def _aborted(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
-
-
-def pairs(writes: list[Write]) -> list[tuple[Write, Fault]]:
-    """Every write with everything that can happen to it.
-
-    Names of Events are made up, so nobody else can have taken them: no conflict there.
-    """
-    made = itertools.product(writes, SWEPT)
-    return [(w, f) for w, f in made if not (f is Fault.CONFLICT and w.what.endswith("events"))]

@@ -13,7 +13,8 @@ from typing import Any
 import requests
 from tools.cluster.controlplane import ControlPlane
 
-from .process import Controller
+from . import kinds
+from .process import OURS, Controller, Program
 from .replay.mirror import Mirror
 from .replay.receivers import Receivers, Script
 
@@ -50,6 +51,17 @@ class World:
     receivers: Receivers
     logs: pathlib.Path
 
+    @classmethod
+    @contextlib.contextmanager
+    def around(cls, plane: ControlPlane, logs: pathlib.Path) -> Iterator["World"]:
+        """Everything around controllers: CRDs, watches, Prometheus, hooks."""
+        with plane.client() as admin, Receivers() as receivers:
+            kinds.install(admin)
+            mirror = Mirror(plane.url, plane.token, str(plane.ca_file))
+            mirror.start()
+            yield cls(plane, admin, mirror, receivers, logs)
+            mirror.stop()
+
     @contextlib.contextmanager
     def scene(self, label: str) -> Iterator["Scene"]:
         """A fresh namespace; it is deleted afterwards, without waiting for it."""
@@ -59,6 +71,8 @@ class World:
             yield scene
         finally:
             scene.clean()
+            self.mirror.forget(scene.namespace)
+            del self.receivers.scripts[scene.namespace]
 
     def controller(
         self,
@@ -66,6 +80,7 @@ class World:
         user: str = "flagger",
         namespace: str = "",
         kubeconfig: pathlib.Path | None = None,
+        program: Program = OURS,
     ) -> Controller:
         """A controller that knows our receivers, for all namespaces or for one."""
         log = self.logs / f"{namespace or 'all'}-{user}-{uuid.uuid4().hex[:6]}.log"
@@ -76,9 +91,11 @@ class World:
             f"-metrics-server={self.receivers.url}/prometheus",
             f"-event-webhook={self.receivers.url}/events",
             f"-slack-url={self.receivers.url}/slack",
-            *("-slack-channel=general", "-mesh-provider=traefik", "-interval-floor=1"),
+            *("-slack-channel=general", "-mesh-provider=traefik"),
+            *program.flags,
             *restricted,
             *flags,
+            program=program,
         )
 
 
@@ -89,6 +106,10 @@ class Scene:
         self.world = world
         self.api = world.api
         self.namespace = namespace
+        self.pace = 1
+        """Seconds of an analysis interval."""
+        self.patience = SECONDS
+        """How long to wait for what must come."""
         self.script = Script(namespace, [], {})
         world.receivers.scripts[namespace] = self.script
 
@@ -119,6 +140,7 @@ class Scene:
 
     def canary(self, name: str = "podinfo", **spec: Any) -> Object:
         """Put it under a Canary; `analysis` is merged into the usual one."""
+        spec["analysis"] = {"interval": f"{self.pace}s"} | spec.get("analysis", {})
         return self.create(FLAGGER, "Canary", canary(name, **spec))
 
     def release(self, tag: str, name: str = "podinfo") -> None:
@@ -199,7 +221,7 @@ class Scene:
         """Everything that lives in the namespace, without what chance put into it."""
         found = self.world.mirror.at(self.namespace)
         return {
-            key: json.loads(self._anonymous(json.dumps(_plain(body), sort_keys=True)))
+            key: json.loads(self._anonymous(json.dumps(plain(body), sort_keys=True)))
             for key, body in found.items()
             if "kube-root-ca" not in key
         }
@@ -209,9 +231,9 @@ class Scene:
 
     # Waiting
 
-    def wait(self, condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> None:
+    def wait(self, condition: Callable[[], Any], what: str, seconds: float | None = None) -> None:
         """Wait for something that the mirror or the receivers see."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + (self.patience if seconds is None else seconds)
         changed = self.world.mirror.changed(self.namespace)
         with changed:
             while not condition():
@@ -227,6 +249,14 @@ class Scene:
     def wait_status(self, **wanted: Any) -> None:
         """Wait for fields of the status of `podinfo`."""
         self.wait(lambda: wanted.items() <= self.status().items(), str(wanted))
+
+    def wait_seen(self, **wanted: Any) -> None:
+        """Wait until the status of `podinfo` has had some fields at some time."""
+
+        def seen() -> bool:
+            return any(wanted.items() <= status.items() for status in self.statuses())
+
+        self.wait(seen, f"{wanted} at some time")
 
     def wait_event(self, text: str, name: str = "podinfo") -> None:
         """Wait for a Kubernetes Event that contains a text."""
@@ -312,7 +342,7 @@ _CHANCE = frozenset(
 _IDENTITY = re.compile(r'"flagger-id": "[^"]+"')
 
 
-def _plain(body: Object) -> Object:
+def plain(body: Object) -> Object:
     """An object without what servers and chance put into it, and without foreign status."""
     kept = {key: value for key, value in body.items() if key != "status"}
     if body.get("kind") == "Canary":

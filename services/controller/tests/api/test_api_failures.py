@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from .account import lines
-from .proxy import Fault, FaultProxy
+from .faults import Fault
+from .proxy import FaultProxy
 from .scene import Object, Scene, World
 
 pytestmark = [pytest.mark.api, pytest.mark.timeout(600)]
@@ -18,7 +19,7 @@ CALLS = {
     ("patch", "canaries.flagger.app/status", "podinfo"),
     ("update", "traefikservices.traefik.io", "podinfo"),
 }
-FAULTS = (Fault.CONFLICT, Fault.BUSY, Fault.ERROR, Fault.SILENT)
+FAULTS = (Fault.CONFLICT, Fault.BUSY, Fault.ERROR, Fault.TIMEOUT)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,6 @@
-"""Two replicas: one acts, the other takes over, and a leader that was away does no harm.
-
-Leases last a minute. The tests shorten a Lease whose holder cannot, so as not to wait for its end.
-"""
+"""Two replicas: one acts, the other takes over, and a leader that was away does no harm."""
 
 import signal
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,14 +9,11 @@ import pytest
 from tools.cluster.audit import Request
 
 from .invariants import assert_never_early
-from .process import Controller
-from .scene import Object, Scene, World, image
+from .replicas import ELECTED, Replicas
+from .scene import Object, World, image
 
 pytestmark = [pytest.mark.api, pytest.mark.timeout(600)]
 
-LEASE = "flagger-leader-election"
-RENEW_DEADLINE = 15.0
-"""Seconds after which a leader that could not renew must not write any more."""
 READS = ("get", "list", "watch")
 
 
@@ -42,72 +35,44 @@ class Change:
 
 
 @dataclass
-class Replicas:
-    """Two controllers of one namespace, the first of which leads."""
+class Leave:
+    """How the first one went."""
 
-    world: World
-    scene: Scene
-    first: Controller
-    second: Controller
-    leader: str = ""
+    code: int
     late: int = 0
-    """Where the audit log was when the first one went on."""
-
-    def lease(self) -> Object:
-        path = f"/apis/coordination.k8s.io/v1/namespaces/{self.scene.namespace}/leases/{LEASE}"
-        body: Object = self.world.api.find(path) or {"spec": {}}
-        spec: Object = body["spec"]
-        return spec
-
-    def await_leader(self, other_than: str = "") -> str:
-        def found() -> str:
-            holder = str(self.lease().get("holderIdentity") or "")
-            return holder if holder != other_than else ""
-
-        self.scene.wait(found, f"a leader other than {other_than!r}")
-        return found()
-
-    def shorten_lease(self) -> None:
-        """As if the minute were over soon."""
-        body = {"spec": {"leaseDurationSeconds": 1}}
-        self.scene.patch("coordination.k8s.io/v1", "leases", LEASE, body)
+    """Where the audit log was when it went on, if it was only paused."""
 
 
-def terminated(replicas: Replicas) -> int:
-    return replicas.first.stop()
+def terminated(replicas: Replicas) -> Leave:
+    return Leave(replicas.first.stop())
 
 
-def killed(replicas: Replicas) -> int:
+def killed(replicas: Replicas) -> Leave:
     replicas.first.kill()
     replicas.shorten_lease()
-    return -signal.SIGKILL
+    return Leave(-signal.SIGKILL)
 
 
-def paused(replicas: Replicas) -> int:
-    replicas.first.send(signal.SIGSTOP)
-    stopped = time.monotonic()
-    replicas.shorten_lease()
-    replicas.await_leader(other_than=replicas.leader)
-    time.sleep(max(0.0, stopped + RENEW_DEADLINE + 1 - time.monotonic()))
-    replicas.late = replicas.world.plane.audit.mark()
-    replicas.first.send(signal.SIGCONT)
-    return replicas.first.wait()
+def paused(replicas: Replicas) -> Leave:
+    replicas.stop_leader()
+    late = replicas.scene.world.plane.audit.mark()
+    replicas.resume_leader()
+    return Leave(replicas.first.wait(), late)
 
 
-def play(world: World, name: str, leave: Callable[[Replicas], int]) -> Change:
+def play(world: World, name: str, leave: Callable[[Replicas], Leave]) -> Change:
     """Start a release with the first replica, let it leave, and finish with the second."""
-    with world.scene(name) as scene:
-        flag = "-enable-leader-election"
-        with (
-            world.controller(flag, user="flagger", namespace=scene.namespace) as first,
-            world.controller(flag, user="flagger2", namespace=scene.namespace) as second,
-        ):
-            return _change(name, Replicas(world, scene, first, second), leave)
+    with (
+        world.scene(name) as scene,
+        world.controller(ELECTED, user="flagger", namespace=scene.namespace) as first,
+        world.controller(ELECTED, user="flagger2", namespace=scene.namespace) as second,
+    ):
+        return _change(name, Replicas(scene, first, second), leave)
 
 
-def _change(name: str, replicas: Replicas, leave: Callable[[Replicas], int]) -> Change:
-    scene, world = replicas.scene, replicas.world
-    begin = world.plane.audit.mark()
+def _change(name: str, replicas: Replicas, leave: Callable[[Replicas], Leave]) -> Change:
+    scene = replicas.scene
+    begin = scene.world.plane.audit.mark()
     replicas.leader = replicas.await_leader()
     if replicas.first.metrics()["flagger_leader"] == 0:  # the second one was faster
         replicas.first, replicas.second = replicas.second, replicas.first
@@ -120,18 +85,18 @@ def _change(name: str, replicas: Replicas, leave: Callable[[Replicas], int]) -> 
     scene.wait_phase("Initialized")
     scene.release("2")
     scene.wait_status(canaryWeight=25)
-    code = leave(replicas)
+    left = leave(replicas)
     scene.wait_event("Promotion completed!")
     users = ["flagger", "flagger2"]
     if replicas.first.user != "flagger":
         users.reverse()
-    late = _writes(replicas, users[0], replicas.late, leases=True) if replicas.late else []
+    late = _writes(replicas, users[0], left.late, leases=True) if left.late else []
     return Change(
         name=name,
         statuses=scene.statuses(),
         objects=scene.objects(),
         told=scene.told(),
-        code=code,
+        code=left.code,
         first=_writes(replicas, users[0], begin),
         second=_writes(replicas, users[1], begin),
         late=late,
@@ -139,8 +104,9 @@ def _change(name: str, replicas: Replicas, leave: Callable[[Replicas], int]) -> 
 
 
 def _writes(replicas: Replicas, user: str, since: int, *, leases: bool = False) -> list[Request]:
-    place = replicas.scene.namespace
-    seen = replicas.world.plane.audit.requests(since=since, user=user, namespace=place)
+    scene = replicas.scene
+    audit = scene.world.plane.audit
+    seen = audit.requests(since=since, user=user, namespace=scene.namespace)
     writes = [r for r in seen if r.verb not in READS and (leases or r.resource != "leases")]
     return sorted(writes, key=lambda request: request.at)
 

@@ -81,6 +81,10 @@ class Mirror:
         known = self._of(namespace).histories
         return [(key, list(history)) for key, history in list(known.items())]
 
+    def forget(self, namespace: str) -> None:
+        """Let go of what happened in a namespace."""
+        self._namespaces.pop(namespace, None)
+
     def at(self, namespace: str, revision: int = NEWEST) -> dict[str, Object]:
         """All objects of a namespace at a revision, by recording name."""
         found = {}

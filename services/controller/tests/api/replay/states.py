@@ -33,7 +33,7 @@ def windows(histories: Iterable[tuple[str, History]]) -> list[Window]:
     """
     words, hashes, users, last = Words(), Words(), set[str](), ""
     found = [Window("", [{}])]
-    for key, body in _in_order(histories):
+    for key, body in in_order(histories):
         state = found[-1].states[-1]
         if key == CANARY:
             if not users:
@@ -52,7 +52,8 @@ def windows(histories: Iterable[tuple[str, History]]) -> list[Window]:
     return found
 
 
-def _in_order(histories: Iterable[tuple[str, History]]) -> Iterator[tuple[str, Object | None]]:
+def in_order(histories: Iterable[tuple[str, History]]) -> Iterator[tuple[str, Object | None]]:
+    """All changes of a scenario as they happened, over all kinds."""
     changes = [(revision, key, body) for key, known in histories for revision, body in known]
     changes.sort(key=lambda change: change[0])
     for _, key, body in changes:

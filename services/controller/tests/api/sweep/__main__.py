@@ -1,0 +1,93 @@
+"""`make sweep`: every write of every scenario fails in every way.
+
+make sweep                                       everything; hours
+make sweep ARGS='--sample 1'                     one write for each scenario and fault
+make sweep ARGS='promote gate/after'             parts of it
+make sweep ARGS="'promote/after/PATCH canaries/podinfo/status#3'"
+make sweep ARGS='--upstream PATH'                side by side with upstream's binary
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tools.cluster import progress
+from tools.cluster.controlplane import ControlPlane, Options
+
+from ..scene import World
+from . import report
+from .cases import Wanted, planned
+from .oracle import OURS
+from .play import Staging
+from .stage import Stage, Verdict
+
+EACH_CORE = 5
+"""Runs at the same time; most of them wait for an interval to pass."""
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make sweep", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("cases", nargs="*", help="names or patterns; nothing: everything")
+    parser.add_argument("--sample", type=int, help="so many writes for each scenario and fault")
+    parser.add_argument("--minutes", type=float, default=600.0, help="begin no case after this")
+    at_once = EACH_CORE * (os.cpu_count() or 1)
+    parser.add_argument("--at-once", type=int, default=at_once, help="controllers side by side")
+    return parser.parse_args()
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """An API server for the sweep alone, without an audit log: it would grow to gigabytes."""
+    with (
+        tempfile.TemporaryDirectory(prefix="flagger-sweep-") as logs,
+        ControlPlane.start(Options(fake_nodes=2, audit=False)) as plane,
+        World.around(plane, pathlib.Path(logs)) as around,
+    ):
+        yield around
+
+
+def swept(stage: Stage, wanted: Wanted, sample: int | None, until: float) -> list[Verdict]:
+    """Play everything that is wanted, showing how far it is."""
+    verdicts: list[Verdict] = []
+    scenarios = wanted.scenarios()
+    with progress.step("clean runs") as step:
+        for verdict in stage.prepare(scenarios):
+            verdicts.append(verdict)
+            step.update(f"{len(verdicts)} of {len(scenarios)}")
+    writes = {scenario: clean.writes for scenario, clean in stage.clean.items()}
+    cases = planned(writes, wanted, sample)
+    with progress.step("sweep") as step:
+        began = time.monotonic()
+        for done, verdict in enumerate(stage.sweep(cases, until), 1):
+            verdicts.append(verdict)
+            if verdict.wrong:
+                progress.say(f"FAILED {verdict.name}: {verdict.wrong[0]}")
+            left = (time.monotonic() - began) / done * (len(cases) - done) / 60
+            failed = sum(bool(each.wrong) for each in verdicts)
+            step.update(f"{done} of {len(cases)}, {failed} failed, about {left:.0f} min left")
+    return verdicts
+
+
+def main() -> int:
+    """Sweep; 1 if anything failed."""
+    options = arguments()
+    wanted = Wanted(options.cases)
+    until = time.monotonic() + options.minutes * 60
+    with world() as around:
+        stage = Stage(Staging(around), OURS, options.at_once)
+        verdicts = swept(stage, wanted, options.sample, until)
+    for text in (report.stories(verdicts), report.missed(verdicts), ""):
+        progress.result(text)
+    progress.result(report.table({"ours": verdicts}))
+    return int(any(verdict.wrong for verdict in verdicts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""Is a run with a fault as good as a clean one?
+
+The end must be the same: objects, status, what was told. And on the way there the invariants of
+docs/architecture.md hold for every version of every object, in the order of their revisions.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from ..invariants import too_early
+from ..replay.normal import difference
+from ..scene import Object, image, plain
+from .outcome import CANARY, Moment, Outcome
+from .routes import PRIMARY, TARGET, available, serving, shares
+from .scenarios import Scenario
+
+WAITING = (" not ready: ",)
+USERS = ("Deployment/podinfo", "ConfigMap/podinfo", "HorizontalPodAutoscaler/podinfo")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is to be judged."""
+
+    scenario: Scenario
+    found: Outcome
+    clean: Outcome
+    """The same release without a fault."""
+    killed: bool = False
+    """A process has ended in between: then it may say some things twice, and some not at all."""
+    pace: int = 1
+    extra: tuple[str, ...] = ()
+    """What may be told in addition."""
+
+
+Check = Callable[[Run], Iterator[str]]
+
+
+def violations(run: Run, checks: Mapping[str, Check]) -> list[str]:
+    """What is wrong, in words; nothing when all is well."""
+    return [f"{name}: {text}" for name, check in checks.items() for text in check(run)]
+
+
+def _same_end(run: Run) -> Iterator[str]:
+    found, clean = run.found.objects, run.clean.objects
+    for key in sorted(found.keys() | clean.keys()):
+        if key not in found:
+            yield f"{key} is missing"
+        elif key not in clean:
+            yield f"{key} is left over"
+        elif found[key] != clean[key]:
+            yield f"{key} differs by {difference(clean[key], found[key])}"
+
+
+def _end_is_told(run: Run) -> Iterator[str]:
+    end, found = run.scenario.end, run.found
+    for text in end.events:
+        if text not in found.told:
+            yield f"the event webhook was not told {text!r}"
+        if text not in found.kube_events:
+            yield f"there is no Event {text!r}"
+    most = 2 if run.killed else 1
+    if end.alert and not 1 <= found.alerts.count(end.alert) <= most:
+        yield f"{found.alerts.count(end.alert)} alerts {end.alert!r}"
+
+
+def _one_alert_a_transition(run: Run) -> Iterator[str]:
+    usual = Counter(run.clean.alerts)
+    for text, count in Counter(run.found.alerts).items():
+        if not run.killed and text in usual and count > usual[text]:
+            yield f"{count} alerts {text!r}"
+
+
+def _nothing_else_is_told(run: Run) -> Iterator[str]:
+    """Nothing new, in the usual order."""
+    found, clean = run.found, run.clean
+    usual = {*clean.told, *clean.kube_events, *clean.alerts, *run.extra}
+    told = without_waiting(found.told)
+    for text in sorted({*told, *without_waiting([*found.kube_events]), *found.alerts} - usual):
+        yield repr(text)
+    order = [text for text in dict.fromkeys(without_waiting(clean.told)) if text in told]
+    if [text for text in dict.fromkeys(told) if text in order] != order:
+        yield f"in another order: {told}"
+
+
+def without_waiting(texts: list[str]) -> list[str]:
+    """Texts without those that depend on how fast pods are."""
+    return [text for text in texts if not any(part in text for part in WAITING)]
+
+
+def _sums(run: Run) -> Iterator[str]:
+    for moment in run.found.moments:
+        for rule in shares(moment.after or {}):
+            if sum(rule.values()) != 100:
+                yield f"{moment.key} has {rule}"
+
+
+def _backends_serve(run: Run) -> Iterator[str]:
+    """When a route is written, what gets traffic has pods, unless the other one has none too."""
+    for moment in run.found.moments:
+        if not shares(moment.after or {}):
+            continue
+        pods = {name: available(moment.state, name) for name in (PRIMARY, TARGET)}
+        for name, share in serving({moment.key: moment.after or {}}).items():
+            if share and not pods[name] and any(pods.values()):
+                yield f"{share} percent for {name}, but the pods are {pods}"
+
+
+def _scaled_down_without_traffic(run: Run) -> Iterator[str]:
+    for moment in run.found.moments:
+        if moment.key != f"Deployment/{TARGET}":
+            continue
+        sizes = [_replicas(body) for body in (moment.before, moment.after)]
+        share = serving(moment.state)[TARGET]
+        if sizes[0] and sizes[1] == 0 and share:
+            yield f"{TARGET} was scaled to zero with {share} percent of the traffic"
+
+
+def _replicas(body: Object | None) -> int | None:
+    return None if body is None else int(body["spec"]["replicas"])
+
+
+def _images(run: Run) -> Iterator[str]:
+    """The primary runs what passed its analysis: the same versions as in a clean run."""
+    found, clean = _primaries(run.found), _primaries(run.clean)
+    if found != clean:
+        yield f"the primary ran {found} instead of {clean}"
+
+
+def _primaries(outcome: Outcome) -> list[str]:
+    bodies = [body for _, body in outcome.history(f"Deployment/{PRIMARY}") if body is not None]
+    return [tag for tag, _ in groupby(bodies, image)]
+
+
+def _failed_is_safe(run: Run) -> Iterator[str]:
+    """When a run is called failed, traffic is on pods that serve, and on no failed version."""
+    for moment in run.found.moments:
+        if moment.key != CANARY or not _just_failed(moment):
+            continue
+        served = serving(moment.state)
+        for name, share in served.items():
+            if share and not available(moment.state, name):
+                yield f"Failed with {share} percent of the traffic on {name}, which has no pods"
+        if served[TARGET] and not _carries_it(moment.state):
+            yield f"Failed with {served[TARGET]} percent of the traffic on the failed version"
+
+
+def _just_failed(moment: Moment) -> bool:
+    before, after = ((body or {}).get("status", {}).get("phase") for body in _both(moment))
+    return bool(after == "Failed" and before != "Failed")
+
+
+def _both(moment: Moment) -> tuple[Object | None, Object | None]:
+    return moment.before, moment.after
+
+
+def _carries_it(state: Mapping[str, Object]) -> bool:
+    """The primary died of its promotion, so the target is the version that serves."""
+    return image(state[f"Deployment/{PRIMARY}"]) == image(state[f"Deployment/{TARGET}"])
+
+
+def _never_early(run: Run) -> Iterator[str]:
+    yield from too_early(run.found.statuses, run.pace)
+
+
+def _comes_to_rest(run: Run) -> Iterator[str]:
+    if not run.found.rested:
+        yield "objects are still written after the end"
+
+
+def _users_objects(run: Run) -> Iterator[str]:
+    """Of what users wrote only the scale changes."""
+    for key in USERS:
+        usual = [_users(body) for _, body in run.clean.history(key) if body is not None]
+        for _, body in run.found.history(key):
+            if body is not None and _users(body) not in usual:
+                yield f"{key} differs by {difference(usual[-1], _users(body))}"
+                break
+
+
+def _users(body: Object) -> Object:
+    """What is the user's alone."""
+    kept = plain(body)
+    kept["metadata"].pop("annotations", None)  # the Deployment's controller writes some
+    kept["spec"] = {k: v for k, v in kept.get("spec", {}).items() if k != "replicas"}
+    return kept
+
+
+def _ends_in_order(run: Run) -> Iterator[str]:
+    if run.found.exit_code:
+        yield f"the controller ended with code {run.found.exit_code}"
+
+
+COMMON: Final[Mapping[str, Check]] = {
+    "end": _same_end,
+    "told": _end_is_told,
+    "I1 sum": _sums,
+    "I2 pods": _backends_serve,
+    "I2 scale": _scaled_down_without_traffic,
+    "I3 promoted": _images,
+    "I5 early": _never_early,
+    "I6 failed": _failed_is_safe,
+    "I7 alerts": _one_alert_a_transition,
+    "I8 rest": _comes_to_rest,
+    "I9 owners": _users_objects,
+}
+"""What any controller has to keep."""
+OURS: Final[Mapping[str, Check]] = {
+    **COMMON,
+    "new texts": _nothing_else_is_told,
+    "exit code": _ends_in_order,
+}

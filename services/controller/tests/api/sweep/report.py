@@ -1,0 +1,64 @@
+"""What a sweep says at its end."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..faults import Fault
+from .stage import CLEAN, Verdict
+
+AGAIN = "make sweep ARGS=\"'{name}'\""
+
+
+def table(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
+    """Scenario x fault: passed/total, in Markdown; with several controllers side by side."""
+    scenarios = list(dict.fromkeys(v.scenario for each in verdicts.values() for v in each))
+    seen = {verdict.fault for each in verdicts.values() for verdict in each}
+    faults = [fault for fault in (CLEAN, *Fault) if fault in seen]
+    lines = [_row(["scenario", *faults, "all"]), _row(["---"] * (len(faults) + 2))]
+    lines += [_row([name, *_cells(verdicts, faults, name)]) for name in scenarios]
+    lines.append(_row(["all", *_cells(verdicts, faults)]))
+    if len(verdicts) > 1:
+        lines += ["", f"Each cell: {' · '.join(verdicts)}."]
+    return "\n".join(lines)
+
+
+def _cells(
+    verdicts: Mapping[str, Sequence[Verdict]], faults: Iterable[str], scenario: str = ""
+) -> list[str]:
+    def count(fault: str) -> str:
+        return " · ".join(
+            _count(v for v in each if fault in ("", v.fault) and scenario in ("", v.scenario))
+            for each in verdicts.values()
+        )
+
+    return [count(fault) for fault in (*faults, "")]
+
+
+def _count(verdicts: Iterable[Verdict]) -> str:
+    tested = [verdict for verdict in verdicts if verdict.met]
+    return f"{sum(not each.wrong for each in tested)}/{len(tested)}" if tested else "-"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def stories(verdicts: Iterable[Verdict]) -> str:
+    """Every failure: its name, what was wrong, what happened."""
+    return "\n\n".join(
+        "\n".join(
+            [
+                f"FAILED {verdict.name}",
+                *(f"  {text}" for text in verdict.wrong),
+                f"  again: {AGAIN.format(name=verdict.name)}",
+                verdict.story,
+            ]
+        )
+        for verdict in verdicts
+        if verdict.wrong
+    )
+
+
+def missed(verdicts: Iterable[Verdict]) -> str:
+    """The cases whose write never came, which therefore tested nothing."""
+    names = [verdict.name for verdict in verdicts if not verdict.met]
+    return "\n".join([f"{len(names)} writes did not come again:", *names]) if names else ""

@@ -1,0 +1,50 @@
+"""The shares of traffic in routing objects, read without the code under test."""
+
+from collections.abc import Mapping
+
+from ..scene import Object
+
+PRIMARY, TARGET = "podinfo-primary", "podinfo"
+WORKLOADS = {"podinfo-primary": PRIMARY, "podinfo-canary": TARGET}
+"""Backend Service to the workload behind it."""
+KINDS = ("TraefikService", "HTTPRoute", "VirtualService")
+
+Shares = dict[str, int]
+
+
+def shares(body: Object) -> list[Shares]:
+    """Backend to percent, for each rule of a routing object; none for other objects."""
+    spec = body.get("spec", {})
+    match body.get("kind"):
+        case "TraefikService":
+            return [{each["name"]: each["weight"] for each in spec["weighted"]["services"]}]
+        case "HTTPRoute":
+            rules = spec["rules"]
+            return [
+                {each["name"]: each["weight"] for each in rule["backendRefs"]} for rule in rules
+            ]
+        case "VirtualService":
+            return [_of_hosts(rule["route"]) for rule in spec["http"]]
+        case _:
+            return []
+
+
+def _of_hosts(route: list[Object]) -> Shares:
+    return {each["destination"]["host"]: each.get("weight", 100) for each in route}
+
+
+def serving(state: Mapping[str, Object]) -> dict[str, int]:
+    """Workload to the largest share that it has in any rule, of all routes that are there."""
+    found = {PRIMARY: 0, TARGET: 0}
+    for body in state.values():
+        for rule in shares(body):
+            for backend, weight in rule.items():
+                name = WORKLOADS[backend]
+                found[name] = max(found[name], weight)
+    return found
+
+
+def available(state: Mapping[str, Object], name: str) -> int:
+    """Pods of a workload that serve."""
+    status = (state.get(f"Deployment/{name}") or {}).get("status") or {}
+    return int(status.get("availableReplicas") or 0)

@@ -1,0 +1,278 @@
+"""The releases that are swept: what people do, and how each must end."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..scene import FLAGGER, Object, Scene
+
+SETTLED = ("Succeeded", "Failed")
+PROMOTED = "Normal Promotion completed! Scaling down podinfo.$ns"
+FAILED = "Warning Canary failed! Scaling down podinfo.$ns"
+AFTER = "Normal Post-rollout check after passed"
+FINISHED = "Canary analysis completed successfully, promotion finished."
+DEADLINE = 8
+"""Seconds that pods may take to get ready where they never do. The others need one or two."""
+NOT_READY = (
+    'podinfo-primary.$ns not ready: deployment "podinfo-primary" exceeded its progress deadline'
+)
+
+Act = Callable[[Scene], None]
+
+
+@dataclass(frozen=True)
+class End:
+    """How a release ends."""
+
+    phase: str
+    """Empty: the Canary is gone."""
+    events: tuple[str, ...]
+    """Last events, in any order."""
+    alert: str = ""
+    """The last alert; may be left out where there is none."""
+    runs: int = 1
+    """Analyses that were begun until then."""
+
+    def reached(self, scene: Scene) -> bool:
+        """It is over; perhaps with another phase."""
+        if not self.phase:
+            return _reverted(scene)
+        status = scene.status()
+        over = status.get("phase") in (self.phase, *SETTLED)
+        told = not status.get("run", {}).get("unannounced")
+        return over and told and _runs(scene.statuses()) >= self.runs
+
+    def announced(self, scene: Scene) -> bool:
+        """Everybody has heard of it."""
+        everybody = (scene.told(), scene.kube_events())
+        told = all(set(self.events) <= set(each) for each in everybody)
+        return told and (not self.alert or self.alert in scene.alerts())
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A release."""
+
+    name: str
+    begin: Act
+    """The application and its Canary."""
+    act: Act
+    """What people do then."""
+    end: End
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _reverted(scene: Scene) -> bool:
+    """The Canary is gone, and everything that was its own."""
+    if not scene.statuses() or scene.now("Canary.flagger.app/podinfo") is not None:
+        return False
+    left = scene.world.mirror.at(scene.namespace).values()
+    return not any(_owned(body) for body in left)
+
+
+def _owned(body: Object) -> bool:
+    owners = body["metadata"].get("ownerReferences") or []
+    return any(owner["kind"] == "Canary" for owner in owners)
+
+
+def _runs(statuses: list[Object]) -> int:
+    before, count = "", 0
+    for status in statuses:
+        phase = status.get("phase", "")
+        count += phase == "Progressing" and before in ("Initialized", "Waiting", *SETTLED)
+        before = phase
+    return count
+
+
+# The parts of scenarios
+
+
+def application(*before: Act, hooks: Iterable[tuple[str, str, int]] = (), **spec: Any) -> Act:
+    """An application under a Canary; hooks are names, types and codes."""
+
+    def begin(scene: Scene) -> None:
+        scene.deploy(replicas=2)
+        for act in before:
+            act(scene)
+        webhooks = [scene.gate(*hook) for hook in (*hooks, ("after", "post-rollout", 200))]
+        analysis = {"webhooks": webhooks} | spec.get("analysis", {})
+        scene.canary(**(spec | {"analysis": analysis}))
+
+    return begin
+
+
+def acts(*each: Act) -> Act:
+    """One after the other, when the Canary is initialized."""
+
+    def act(scene: Scene) -> None:
+        scene.wait_phase("Initialized")
+        for one in each:
+            one(scene)
+
+    return act
+
+
+def initialized(scene: Scene) -> None:
+    scene.wait_phase("Initialized")
+
+
+def push(tag: str) -> Act:
+    return lambda scene: scene.release(tag)
+
+
+def seen(**status: Any) -> Act:
+    return lambda scene: scene.wait_seen(**status)
+
+
+def opened(gate: str) -> Act:
+    return lambda scene: scene.script.gate(gate, 200)
+
+
+def answers(value: float) -> Act:
+    """The success rate of the canary; the primary is not asked for."""
+    return lambda scene: scene.script.answer(r"\* 100$", value)
+
+
+def impatient(scene: Scene) -> None:
+    """Pods of the Deployment, and so of the primary, must be ready in time."""
+    spec = {"spec": {"progressDeadlineSeconds": DEADLINE}}
+    scene.patch("apps/v1", "deployments", "podinfo", spec)
+
+
+def service(scene: Scene) -> None:
+    """The application had a Service before it had a Canary."""
+    ports = [{"name": "http", "port": 80, "targetPort": "http"}]
+    spec = {"ports": ports, "selector": {"app": "podinfo"}}
+    scene.create("v1", "Service", {"metadata": {"name": "podinfo"}, "spec": spec})
+
+
+def recoloured(scene: Scene) -> None:
+    scene.patch("v1", "configmaps", "podinfo", {"data": {"colour": "red"}})
+
+
+def deleted(scene: Scene) -> None:
+    scene.delete(FLAGGER, "canaries", "podinfo")
+
+
+def remarked(scene: Scene) -> None:
+    """Somebody adds to generated objects what must stay there."""
+    note = {"metadata": {"annotations": {"example.org/remark": "mine"}}}
+    scene.patch("apps/v1", "deployments", "podinfo-primary", note)
+    scene.patch("v1", "services", "podinfo", note)
+    scene.patch("traefik.io/v1alpha1", "traefikservices", "podinfo", note)
+
+
+def autoscaled(scene: Scene) -> None:
+    scene.autoscale()
+
+
+AUTOSCALER: Final = {
+    "apiVersion": "autoscaling/v2",
+    "kind": "HorizontalPodAutoscaler",
+    "name": "podinfo",
+}
+ITERATIONS: Final[Object] = {"stepWeight": None, "maxWeight": None, "iterations": 2}
+MATCH: Final[Object] = {"match": [{"headers": {"x-beta": {"exact": "1"}}}]}
+GATES: Final = (
+    ("start", "confirm-rollout", 403),
+    ("more", "confirm-traffic-increase", 403),
+    ("approve", "confirm-promotion", 403),
+)
+SUCCESS: Final = End("Succeeded", (PROMOTED, AFTER), FINISHED)
+FAILURE: Final = End("Failed", (FAILED, AFTER), "Failed checks threshold reached 1")
+BROKEN: Final = End(
+    "Failed",
+    (f"Warning Promotion of podinfo.$ns failed, primary not ready: {NOT_READY}", AFTER),
+    f"Promotion failed, primary not ready: {NOT_READY}",
+)
+RELEASE: Final = acts(push("2"))
+
+
+def _all() -> Iterable[Scenario]:
+    yield Scenario(
+        "init",
+        application(),
+        initialized,
+        End(
+            "Initialized",
+            ("Normal Initialization done! podinfo.$ns",),
+            "New Deployment detected, initialization completed.",
+            runs=0,
+        ),
+    )
+    yield Scenario("promote", application(), acts(remarked, push("2")), SUCCESS)
+    yield Scenario("metric-rollback", application(answers(50)), RELEASE, FAILURE)
+    yield Scenario(
+        "deadline-rollback",
+        application(progressDeadlineSeconds=DEADLINE),
+        acts(push("broken")),
+        End("Failed", (FAILED, AFTER)),
+    )
+    yield Scenario(
+        "hook-rollback",
+        application(hooks=[("undo", "rollback", 403)]),
+        acts(push("2"), seen(canaryWeight=25), opened("undo")),
+        End("Failed", (FAILED, AFTER), "Rolling back manual webhook invoked"),
+    )
+    yield Scenario(
+        "gate",
+        application(hooks=GATES),
+        acts(
+            push("2"),
+            seen(phase="Waiting"),
+            opened("start"),
+            seen(phase="Progressing"),
+            opened("more"),
+            seen(phase="WaitingPromotion"),
+            opened("approve"),
+        ),
+        SUCCESS,
+    )
+    yield Scenario(
+        "blue-green", application(provider="kubernetes", analysis=ITERATIONS), RELEASE, SUCCESS
+    )
+    yield Scenario(
+        "ab", application(provider="istio", analysis=ITERATIONS | MATCH), RELEASE, SUCCESS
+    )
+    yield Scenario(
+        "mirror", application(provider="istio", analysis={"mirror": True}), RELEASE, SUCCESS
+    )
+    yield Scenario("gateway", application(provider="gatewayapi:v1"), RELEASE, SUCCESS)
+    yield Scenario(
+        "skip-analysis",
+        application(skipAnalysis=True),
+        RELEASE,
+        End(
+            "Succeeded",
+            ("Normal Promotion completed! Canary analysis was skipped for podinfo.$ns",),
+            "Canary analysis was skipped, promotion finished.",
+        ),
+    )
+    yield Scenario("config", application(), acts(recoloured), SUCCESS)
+    yield Scenario(
+        "new-revision",
+        application(),
+        acts(push("2"), seen(canaryWeight=25), push("3")),
+        SUCCESS,
+    )
+    yield Scenario("failed-promotion", application(impatient), acts(push("primary-broken")), BROKEN)
+    yield Scenario(
+        "fix",
+        application(impatient),
+        acts(push("primary-broken"), seen(phase="Failed"), push("3")),
+        End("Succeeded", (PROMOTED, AFTER), FINISHED, runs=2),
+    )
+    yield Scenario("hpa", application(autoscaled, autoscalerRef=AUTOSCALER), RELEASE, SUCCESS)
+    reverted = End("", ("Normal Terminated canary podinfo.$ns",))
+    yield Scenario("revert", application(service, revertOnDeletion=True), acts(deleted), reverted)
+    yield Scenario(
+        "revert-in-run",
+        application(service, revertOnDeletion=True),
+        acts(push("2"), seen(canaryWeight=25), deleted),
+        reverted,
+    )
+
+
+SCENARIOS: Final = {scenario.name: scenario for scenario in _all()}
