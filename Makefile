@@ -55,6 +55,9 @@ types: .venv/ready ## mypy --strict over everything
 unit: .venv/ready ## the tests that take seconds: unit, contract, model
 	$(PY) -m pytest -q -n 2 libs services/controller/tests/unit services/controller/tests/contract services/controller/tests/model
 
+sweep: .venv/ready ## every write of every scenario fails in every way; hours, see docs/fault-sweep.md for less
+	$(PY) -m services.controller.tests.api.sweep $(ARGS)
+
 crds: .venv/ready ## generate the CRDs from the typed models
 	$(PY) tools/crds.py
 
@@ -66,4 +69,4 @@ lock: .venv/ready ## resolve the workspace again (make lock ARGS=--upgrade)
 
 ci: test ## what CI runs
 
-.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit crds docs lock ci
+.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep crds docs lock ci

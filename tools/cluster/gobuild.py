@@ -77,6 +77,14 @@ PROGRAMS: Final = {
         Program("pause", settings.PAUSE, "go/pause", "."),
     )
 }
+"""What the cluster is made of."""
+
+PEERS: Final = {
+    "flagger": Program(
+        "flagger", settings.FLAGGER, "go/flagger", "github.com/fluxcd/flagger/cmd/flagger"
+    ),
+}
+"""What we are only compared with: built when it is asked for."""
 
 
 def binary(name: str) -> pathlib.Path:
@@ -85,7 +93,7 @@ def binary(name: str) -> pathlib.Path:
     Raises:
         ClusterError: there is no Go, or the build failed.
     """
-    program = PROGRAMS[name]
+    program = {**PROGRAMS, **PEERS}[name]
     return cache.made(program.key(), lambda folder: _build(program, folder / name)) / name
 
 

@@ -21,6 +21,8 @@ KWOK: Final = "v0.7.0"
 ETCD: Final = "v3.7.3"
 """Debian's 3.4 lacks what clients since 1.33 need for watching (progress requests): each of their
 watches begins with refused attempts, and every pod is seconds late."""
+FLAGGER: Final = "v1.44.0"
+"""The upstream that we are compatible with."""
 PAUSE: Final = "v1"
 SUITE: Final = "bookworm"
 """Debian suite of the test images. The same as the usual Python images, see the Dockerfile."""

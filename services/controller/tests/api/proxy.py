@@ -16,7 +16,7 @@ from .faults import WRITES, Counter, Fault, Write
 from .streams import Stream, Streams, expired
 
 HELD = 12.0
-"""Seconds without a reply, and of silence in a stream; clients give up after ten."""
+"""Seconds; clients give up after ten."""
 LATE = 3.0
 """Seconds for which a server that lists the past does not go on."""
 _HOP_BY_HOP = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding"})
@@ -30,8 +30,10 @@ _REASONS = {
 class FaultProxy:
     """Serves plain HTTP on loopback from a thread of its own; use it as a context manager."""
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, *, held: float = HELD) -> None:
         self._upstream = plane.url
+        self._held = held
+        """Seconds without a reply, or of silence in a stream."""
         self._tls = ssl.create_default_context(cafile=str(plane.ca_file))
         self._counter = Counter()
         self._planned: tuple[Write, Fault] | None = None
@@ -145,7 +147,7 @@ class FaultProxy:
         return await asyncio.shield(self._begin(self._deliver_late(request, body)))
 
     async def _deliver_late(self, request: web.Request, body: bytes) -> web.StreamResponse:
-        await asyncio.sleep(HELD)
+        await asyncio.sleep(self._held)
         response = await self._deliver(request, body)
         self.struck.set()
         return response
@@ -172,7 +174,7 @@ class FaultProxy:
         return response
 
     async def _thaw(self) -> None:
-        await asyncio.sleep(HELD)
+        await asyncio.sleep(self._held)
         self._streams.thaw()
 
     async def _gone(self, request: web.Request, body: bytes) -> web.StreamResponse:

@@ -16,21 +16,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tools.cluster import progress
+from tools.cluster import gobuild, progress
 from tools.cluster.controlplane import ControlPlane, Options
 
 from ..scene import World
-from . import report
+from . import report, subjects
 from .cases import Wanted, planned
-from .oracle import OURS
-from .play import Staging
 from .stage import Stage, Verdict
+from .subjects import Subject
 
 EACH_CORE = 5
 """Runs at the same time; most of them wait for an interval to pass."""
 
 
 def arguments() -> argparse.Namespace:
+    """What the command line asks for; ends the process when that makes no sense."""
     parser = argparse.ArgumentParser(
         prog="make sweep", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -39,7 +39,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=600.0, help="begin no case after this")
     at_once = EACH_CORE * (os.cpu_count() or 1)
     parser.add_argument("--at-once", type=int, default=at_once, help="controllers side by side")
-    return parser.parse_args()
+    parser.add_argument("--upstream", metavar="PATH", help="also upstream's; `built` compiles it")
+    options = parser.parse_args()
+    try:
+        options.wanted = Wanted(options.cases)
+        options.scenarios = options.wanted.scenarios()
+        options.wanted.single()
+    except ValueError as error:
+        parser.error(str(error))
+    return options
 
 
 @contextmanager
@@ -53,17 +61,18 @@ def world() -> Iterator[World]:
         yield around
 
 
-def swept(stage: Stage, wanted: Wanted, sample: int | None, until: float) -> list[Verdict]:
+def swept(subject: Subject, options: argparse.Namespace) -> list[Verdict]:
     """Play everything that is wanted, showing how far it is."""
+    until = time.monotonic() + options.minutes * 60
+    stage = Stage(subject)
     verdicts: list[Verdict] = []
-    scenarios = wanted.scenarios()
-    with progress.step("clean runs") as step:
-        for verdict in stage.prepare(scenarios):
+    with progress.step(f"{subject.name}: clean runs") as step:
+        for verdict in stage.prepare(options.scenarios):
             verdicts.append(verdict)
-            step.update(f"{len(verdicts)} of {len(scenarios)}")
+            step.update(f"{len(verdicts)} of {len(options.scenarios)}")
     writes = {scenario: clean.writes for scenario, clean in stage.clean.items()}
-    cases = planned(writes, wanted, sample)
-    with progress.step("sweep") as step:
+    cases = planned(writes, options.wanted, options.sample)
+    with progress.step(f"{subject.name}: sweep") as step:
         began = time.monotonic()
         for done, verdict in enumerate(stage.sweep(cases, until), 1):
             verdicts.append(verdict)
@@ -76,17 +85,19 @@ def swept(stage: Stage, wanted: Wanted, sample: int | None, until: float) -> lis
 
 
 def main() -> int:
-    """Sweep; 1 if anything failed."""
+    """Sweep; 1 if anything of ours failed."""
     options = arguments()
-    wanted = Wanted(options.cases)
-    until = time.monotonic() + options.minutes * 60
+    binary = gobuild.binary("flagger") if options.upstream == "built" else options.upstream
     with world() as around:
-        stage = Stage(Staging(around), OURS, options.at_once)
-        verdicts = swept(stage, wanted, options.sample, until)
-    for text in (report.stories(verdicts), report.missed(verdicts), ""):
-        progress.result(text)
-    progress.result(report.table({"ours": verdicts}))
-    return int(any(verdict.wrong for verdict in verdicts))
+        chosen = [subjects.ours(around, options.at_once)]
+        if binary:
+            chosen.append(subjects.upstream(around, options.at_once, pathlib.Path(binary)))
+        found = {each.name: swept(each, options) for each in chosen}
+    for verdicts in found.values():
+        for text in (report.stories(verdicts), report.missed(verdicts), report.left_out(verdicts)):
+            progress.result(text)
+    progress.result(report.table(found))
+    return int(any(verdict.wrong for verdict in found["ours"]))
 
 
 if __name__ == "__main__":

@@ -51,8 +51,9 @@ class Wanted:
     def __contains__(self, case: Case) -> bool:
         name = str(case)
         return not self.patterns or any(
-            name == pattern or fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern}/")
+            name == pattern or fnmatch.fnmatchcase(name, each)
             for pattern in self.patterns
+            for each in (pattern, f"{pattern}/*")
         )
 
     def single(self) -> list[Case]:

@@ -61,4 +61,15 @@ def stories(verdicts: Iterable[Verdict]) -> str:
 def missed(verdicts: Iterable[Verdict]) -> str:
     """The cases whose write never came, which therefore tested nothing."""
     names = [verdict.name for verdict in verdicts if not verdict.met]
-    return "\n".join([f"{len(names)} writes did not come again:", *names]) if names else ""
+    return "\n".join(
+        [f"Not tested, as the write did not come ({len(names)}):", *names] if names else []
+    )
+
+
+def left_out(verdicts: Iterable[Verdict]) -> str:
+    """What was not asked for, as it fails without a fault."""
+    return "\n".join(
+        f"Left out of {verdict.scenario}, as it fails without a fault: {text}"
+        for verdict in verdicts
+        for text in verdict.left_out
+    )

@@ -1,0 +1,40 @@
+"""The controllers that can be swept: ours, and upstream's binary for comparison."""
+
+import pathlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..process import Program
+from ..scene import World
+from .oracle import COMMON, OURS, Check
+from .play import Staging
+
+UPSTREAM_INTERVAL = 10
+"""Seconds; upstream knows no shorter ones."""
+UPSTREAM_PATIENCE = 600.0
+PATIENT = 4
+"""So many times as many runs at once: it is ten times slower, and waits."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A controller, and what is asked of it."""
+
+    name: str
+    staging: Staging
+    checks: Mapping[str, Check]
+    at_once: int
+    lenient: bool = False
+    """Checks that fail without a fault are left out instead of failing."""
+
+
+def ours(world: World, at_once: int) -> Subject:
+    """The controller of this repository."""
+    return Subject("ours", Staging(world), OURS, at_once)
+
+
+def upstream(world: World, at_once: int, binary: pathlib.Path) -> Subject:
+    """Upstream's binary. It says that it is ready before it watches; nothing depends on it."""
+    program = Program((str(binary),), ("-control-loop-interval=1s",), "healthz")
+    staging = Staging(world, program, UPSTREAM_INTERVAL, UPSTREAM_PATIENCE)
+    return Subject("upstream", staging, COMMON, PATIENT * at_once, lenient=True)

@@ -1,0 +1,175 @@
+"""Each check notices what it is there for."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ..scene import Object
+from .oracle import OURS, Run, violations
+from .outcome import Outcome
+from .scenarios import SCENARIOS, SUCCESS
+
+PROMOTE = SCENARIOS["promote"]
+ROUTE = "TraefikService.traefik.io/podinfo"
+CANARY = "Canary.flagger.app/podinfo"
+TARGET, PRIMARY = "Deployment/podinfo", "Deployment/podinfo-primary"
+
+Change = tuple[str, Object | None]
+
+
+def workload(tag: str, pods: int, size: int = 1) -> Object:
+    containers = [{"image": f"podinfo:{tag}"}]
+    spec = {"replicas": size, "template": {"spec": {"containers": containers}}}
+    return {
+        "kind": "Deployment",
+        "metadata": {},
+        "spec": spec,
+        "status": {"availableReplicas": pods},
+    }
+
+
+def route(**weights: int) -> Object:
+    services = [
+        {"name": f"podinfo-{name}", "weight": weight} for name, weight in weights.items() if weight
+    ]
+    return {"kind": "TraefikService", "metadata": {}, "spec": {"weighted": {"services": services}}}
+
+
+def canary(phase: str, second: float, **fields: Any) -> Object:
+    run = {"tickedAt": f"2026-01-01T00:00:{second:06.3f}Z"}
+    status = {"phase": phase, "canaryWeight": 0, "run": run, **fields}
+    return {"kind": "Canary", "metadata": {}, "spec": {}, "status": status}
+
+
+RELEASE: list[Change] = [
+    (TARGET, workload("1", 1)),
+    (PRIMARY, workload("1", 1)),
+    (ROUTE, route(primary=100)),
+    (CANARY, canary("Initialized", 0)),
+    (TARGET, workload("2", 1)),
+    (CANARY, canary("Progressing", 1)),
+    (CANARY, canary("Progressing", 2, canaryWeight=25)),
+    (ROUTE, route(primary=75, canary=25)),
+    (CANARY, canary("Promoting", 3, canaryWeight=25)),
+    (PRIMARY, workload("2", 1)),
+    (ROUTE, route(primary=100)),
+    (TARGET, workload("2", 0, 0)),
+    (CANARY, canary("Succeeded", 4)),
+]
+TOLD = ["Normal Starting", *SUCCESS.events]
+
+
+def outcome(changes: list[Change], **fields: Any) -> Outcome:
+    histories: dict[str, list[tuple[int, Object | None]]] = {}
+    for revision, (key, body) in enumerate(changes):
+        histories.setdefault(key, []).append((revision, copy.deepcopy(body)))
+    known: dict[str, Any] = {
+        "objects": {key: body for key, body in changes if body is not None},
+        "told": TOLD,
+        "kube_events": dict.fromkeys(TOLD, 1),
+        "alerts": [SUCCESS.alert],
+        "rested": True,
+    }
+    return Outcome(histories=[*histories.items()], **(known | fields))
+
+
+def wrong(found: Outcome, *, killed: bool = False) -> list[str]:
+    """The checks that complain."""
+    run = Run(PROMOTE, found, outcome(RELEASE), killed)
+    return [text.partition(":")[0] for text in violations(run, OURS)]
+
+
+def replaced(index: int, body: Object) -> list[Change]:
+    return [(key, body if n == index else old) for n, (key, old) in enumerate(RELEASE)]
+
+
+def inserted(index: int, key: str, body: Object) -> list[Change]:
+    return [*RELEASE[:index], (key, body), *RELEASE[index:]]
+
+
+def test_a_clean_run_is_clean() -> None:
+    assert wrong(outcome(RELEASE)) == []
+
+
+ROUTES: list[tuple[str, Callable[[], list[Change]], list[str]]] = [
+    (
+        "a split that is not whole",
+        lambda: replaced(7, route(primary=75, canary=20)),
+        ["I1 sum"],
+    ),
+    (
+        "traffic to a canary without pods",
+        lambda: inserted(7, TARGET, workload("2", 0)),
+        ["I2 pods"],
+    ),
+    (
+        "a canary that is scaled down while it has traffic",
+        lambda: [*RELEASE[:10], RELEASE[11], RELEASE[10], RELEASE[12]],
+        ["I2 scale"],
+    ),
+    (
+        "a version in production that the clean run did not have",
+        lambda: inserted(9, PRIMARY, workload("1b", 1)),
+        ["I3 promoted"],
+    ),
+    (
+        "a step before its time",
+        lambda: replaced(8, canary("Promoting", 2.9, canaryWeight=25)),
+        ["I5 early"],
+    ),
+    (
+        "failed with traffic on the failed version",
+        lambda: inserted(9, CANARY, canary("Failed", 4)),
+        ["I6 failed"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"), [c[1:] for c in ROUTES], ids=[c[0] for c in ROUTES]
+)
+def test_on_the_way(changes: Callable[[], list[Change]], expected: list[str]) -> None:
+    assert wrong(outcome(changes())) == expected
+
+
+def test_a_failed_promotion_leaves_traffic_on_the_target() -> None:
+    """Primary and target are the same version then, and the target is the one that serves."""
+    changes = [
+        *RELEASE[:8],
+        (PRIMARY, workload("2", 0)),
+        (ROUTE, route(canary=100)),
+        (CANARY, canary("Failed", 3)),
+    ]
+    assert wrong(outcome(changes, objects=outcome(RELEASE).objects)) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"objects": {CANARY: canary("Failed", 4)}}, ["end"] * 4),
+        ({"told": TOLD[:-1]}, ["told"]),
+        ({"kube_events": {}}, ["told"] * 2),
+        ({"alerts": []}, ["told"]),
+        ({"alerts": [SUCCESS.alert] * 2}, ["told", "I7 alerts"]),
+        ({"told": [*TOLD, "Warning surprise"]}, ["new texts"]),
+        ({"told": [*TOLD[1:], TOLD[0]]}, ["new texts"]),
+        ({"rested": False}, ["I8 rest"]),
+        ({"exit_code": 1}, ["exit code"]),
+    ],
+    ids=str,
+)
+def test_at_the_end(fields: dict[str, Any], expected: list[str]) -> None:
+    assert wrong(outcome(RELEASE, **fields)) == expected
+
+
+def test_after_a_crash_the_end_may_be_told_twice() -> None:
+    assert wrong(outcome(RELEASE, alerts=[SUCCESS.alert] * 2), killed=True) == []
+    assert wrong(outcome(RELEASE, alerts=[SUCCESS.alert] * 3), killed=True) == ["told"]
+
+
+def test_users_objects_stay_as_they_are() -> None:
+    body = workload("1", 1)
+    body["spec"]["paused"] = True
+    assert wrong(outcome(replaced(0, body))) == ["I9 owners"]
