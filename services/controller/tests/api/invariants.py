@@ -22,12 +22,18 @@ def too_early(statuses: list[Object], interval: int) -> Iterator[str]:
     for before, after in pairwise(statuses):
         if before["phase"] not in RUNNING or before.get("run", {}).get("obligation"):
             continue
-        if step(before) == step(after):
+        if step(before) == step(after) or reaction(before, after):
             continue
         gap = ticked(after) - ticked(before)
         least = timedelta(seconds=interval) - (timedelta() if "run" in after else COARSE)
         if gap < least:
             yield f"{gap} between {before} and {after}"
+
+
+def reaction(before: Object, after: Object) -> bool:
+    """Not an advance: another revision, or the Canary is deleted."""
+    applied = [status.get("lastAppliedSpec") for status in (before, after)]
+    return applied[0] != applied[1] or after["phase"] == "Terminating"
 
 
 def step(status: Object) -> tuple[Any, ...]:

@@ -167,11 +167,10 @@ class FaultProxy:
         self.struck.set()
 
     async def _frozen(self, request: web.Request, body: bytes) -> web.StreamResponse:
-        response = await self._deliver(request, body)
         self._streams.freeze()
         self._begin(self._thaw())
         self.struck.set()
-        return response
+        return await self._deliver(request, body)
 
     async def _thaw(self) -> None:
         await asyncio.sleep(self._held)
@@ -230,6 +229,8 @@ class FaultProxy:
                 await response.write_eof()
             except (ConnectionError, aiohttp.ClientError):
                 return _aborted(request)
+            finally:
+                _abandon(answer)
             return response
 
     def _sent(
@@ -250,6 +251,16 @@ class FaultProxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _abandon(answer: aiohttp.ClientResponse) -> None:
+    """Break the connection of an answer that is not complete.
+
+    Its graceful end would take longer than the loop is there.
+    """
+    connection = answer.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
 
 
 def _as_of(request: web.Request, revision: str) -> dict[str, str]:

@@ -203,7 +203,7 @@ class Scene:
     def alerts(self) -> list[str]:
         """Texts of the alerts in the chat."""
         return [
-            json.loads(line)["body"]["attachments"][0]["text"]
+            self._anonymous(json.loads(line)["body"]["attachments"][0]["text"])
             for line in list(self.script.alerts["global-slack"])
         ]
 

@@ -79,7 +79,7 @@ def _nothing_else_is_told(run: Run) -> Iterator[str]:
     found, clean = run.found, run.clean
     usual = {*clean.told, *clean.kube_events, *clean.alerts, *run.extra}
     told = without_waiting(found.told)
-    for text in sorted({*told, *without_waiting([*found.kube_events]), *found.alerts} - usual):
+    for text in sorted({*told, *without_waiting([*found.kube_events, *found.alerts])} - usual):
         yield repr(text)
     order = [text for text in dict.fromkeys(without_waiting(clean.told)) if text in told]
     if [text for text in dict.fromkeys(told) if text in order] != order:
@@ -99,14 +99,24 @@ def _sums(run: Run) -> Iterator[str]:
 
 
 def _backends_serve(run: Run) -> Iterator[str]:
-    """When a route is written, what gets traffic has pods, unless the other one has none too."""
+    """When a route is written, what gets traffic has pods, unless the other one has none too.
+
+    With `skipAnalysis` the first primary is not waited for, which upstream promises.
+    """
     for moment in run.found.moments:
-        if not shares(moment.after or {}):
+        if not shares(moment.after or {}) or _unattended(moment.state):
             continue
         pods = {name: available(moment.state, name) for name in (PRIMARY, TARGET)}
         for name, share in serving({moment.key: moment.after or {}}).items():
             if share and not pods[name] and any(pods.values()):
                 yield f"{share} percent for {name}, but the pods are {pods}"
+
+
+def _unattended(state: Mapping[str, Object]) -> bool:
+    """A Canary is being initialized without anybody looking at its primary."""
+    canary = state.get(CANARY) or {"spec": {}}
+    phase = canary.get("status", {}).get("phase")
+    return bool(canary["spec"].get("skipAnalysis")) and phase == "Initializing"
 
 
 def _scaled_down_without_traffic(run: Run) -> Iterator[str]:
