@@ -14,6 +14,8 @@ ETCD_PEER: Final = "unix://peer:0"
 and only we can open it."""
 API_RATE: Final = ("--kube-api-qps=500", "--kube-api-burst=1000")
 """The defaults throttle a controller manager that serves a whole test suite."""
+STORE_BYTES: Final = 8 * 2**30
+"""The default is a quarter of it, and an API server that meets it refuses all writes."""
 FAKE_POD_RANGE: Final = "198.18.0.0/16"
 """Addresses that fake pods show; nothing ever listens there."""
 FAKE_NODE_ADDRESS: Final = "198.18.255.1"
@@ -81,6 +83,7 @@ def etcd(layout: Layout, program: pathlib.Path) -> processes.Command:
         f"--initial-advertise-peer-urls={ETCD_PEER}",
         f"--initial-cluster=flagger={ETCD_PEER}",
         "--unsafe-no-fsync",
+        f"--quota-backend-bytes={STORE_BYTES}",
         "--log-level=warn",
     )
     return layout.command("etcd", argv)

@@ -71,6 +71,8 @@ class Options:
         # Without metrics it would only write warnings into the objects under test.
         "--controllers=*,-horizontal-pod-autoscaler-controller",
     )
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What the daemons have in theirs beside our own."""
     die_with_parent: bool = True
     """Kill the daemons when this Python process ends in any way."""
 
@@ -195,6 +197,7 @@ class ControlPlane:
             kubeconfig.write(self.layout.kubeconfig(user), self.url, self.ca_file, user, token)
 
     def _start(self, command: processes.Command) -> None:
+        command = dataclasses.replace(command, environment=self.options.environment)
         running = processes.start(command, die_with_parent=self.options.die_with_parent)
         self.processes.append(running)
 

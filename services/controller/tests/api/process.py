@@ -1,5 +1,7 @@
 """The controller as a real process, for tests against a real API server."""
 
+import contextlib
+import http.client
 import os
 import pathlib
 import signal
@@ -7,8 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import requests
 
@@ -18,18 +21,53 @@ ABSENT = pathlib.Path(__file__).parent / "absent"
 """What the environment of the tests has and the controller's image has not."""
 
 
+class Running(Protocol):
+    """A process; the part of `subprocess.Popen` that is used of it."""
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int: ...
+    def send_signal(self, sig: signal.Signals, /) -> None: ...
+
+
+Launch = Callable[[Sequence[str], pathlib.Path], Running]
+"""Starts a controller with arguments, and a log to which its output is appended."""
+
+
 @dataclass(frozen=True)
 class Program:
     """A controller that can be started."""
 
-    command: tuple[str, ...]
+    launch: Launch
     flags: tuple[str, ...]
     """What only this one knows."""
     ready: str
     """Where it says that it watches."""
 
 
-OURS = Program((sys.executable, "-m", "flagger_controller"), ("-interval-floor=1",), "readyz")
+def environment() -> dict[str, str]:
+    """The environment of our controller, without what its image does not have."""
+    path = os.pathsep.join([str(ABSENT), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
+
+
+def launcher(*command: str) -> Launch:
+    """Starts a program as a child."""
+
+    def launch(arguments: Sequence[str], log: pathlib.Path) -> Running:
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [*command, *arguments], stdout=output, stderr=output, env=environment()
+            )
+
+    return launch
+
+
+def ours(launch: Launch) -> Program:
+    """The controller of this repository, started in some way."""
+    return Program(launch, ("-interval-floor=1",), "readyz")
+
+
+OURS = ours(launcher(sys.executable, "-m", "flagger_controller"))
 
 
 class Controller:
@@ -44,13 +82,9 @@ class Controller:
         self.user = kubeconfig.stem
         self._log = log
         self._port = _free_port()
-        self._ready_at = program.ready
-        self._command = [
-            *program.command,
-            *("-kubeconfig", str(kubeconfig), "-port", str(self._port)),
-            *flags,
-        ]
-        self._process: subprocess.Popen[bytes] | None = None
+        self._program = program
+        self._arguments = ["-kubeconfig", str(kubeconfig), "-port", str(self._port), *flags]
+        self._process: Running | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -75,10 +109,7 @@ class Controller:
 
     def launch(self) -> None:
         """Start without waiting."""
-        with self._log.open("ab") as log:
-            path = os.pathsep.join([str(ABSENT), os.environ.get("PYTHONPATH", "")])
-            environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment)
+        self._process = self._program.launch(self._arguments, self._log)
 
     def await_ready(self) -> None:
         """Return when it watches."""
@@ -118,10 +149,13 @@ class Controller:
         }
 
     def _ready(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/{self._ready_at}", timeout=2).status_code == 200
-        except requests.RequestException:
-            return False
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", f"/{self._program.ready}")
+                return connection.getresponse().status == http.HTTPStatus.OK
+            except (OSError, http.client.HTTPException):
+                return False
 
     def _end(self, number: signal.Signals) -> int:
         if self._process is None:

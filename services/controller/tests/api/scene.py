@@ -50,27 +50,32 @@ class World:
     mirror: Mirror
     receivers: Receivers
     logs: pathlib.Path
+    tidy: bool
+    """Namespaces are deleted; else they go with the control plane."""
 
     @classmethod
     @contextlib.contextmanager
-    def around(cls, plane: ControlPlane, logs: pathlib.Path) -> Iterator["World"]:
+    def around(
+        cls, plane: ControlPlane, logs: pathlib.Path, *, tidy: bool = True
+    ) -> Iterator["World"]:
         """Everything around controllers: CRDs, watches, Prometheus, hooks."""
         with plane.client() as admin, Receivers() as receivers:
             kinds.install(admin)
             mirror = Mirror(plane.url, plane.token, str(plane.ca_file))
             mirror.start()
-            yield cls(plane, admin, mirror, receivers, logs)
+            yield cls(plane, admin, mirror, receivers, logs, tidy)
             mirror.stop()
 
     @contextlib.contextmanager
     def scene(self, label: str) -> Iterator["Scene"]:
-        """A fresh namespace; it is deleted afterwards, without waiting for it."""
+        """A fresh namespace; it is deleted afterwards if that is wanted, without waiting for it."""
         scene = Scene(self, f"{label}-{uuid.uuid4().hex[:6]}")
         self.api.create("/api/v1/namespaces", {"metadata": {"name": scene.namespace}})
         try:
             yield scene
         finally:
-            scene.clean()
+            if self.tidy:
+                scene.clean()
             self.mirror.forget(scene.namespace)
             del self.receivers.scripts[scene.namespace]
 

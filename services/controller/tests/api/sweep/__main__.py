@@ -1,6 +1,6 @@
 """`make sweep`: every write of every scenario fails in every way.
 
-make sweep                                       everything; hours
+make sweep                                       everything; an hour or two
 make sweep ARGS='--sample 1'                     one write for each scenario and fault
 make sweep ARGS='promote gate/after'             parts of it
 make sweep ARGS="'promote/after/PATCH canaries/podinfo/status#3'"
@@ -19,7 +19,9 @@ from contextlib import contextmanager
 from tools.cluster import gobuild, progress
 from tools.cluster.controlplane import ControlPlane, Options
 
+from .. import process
 from ..scene import World
+from ..zygote import Zygote
 from . import report, subjects
 from .cases import Wanted, planned
 from .stage import Stage, Verdict
@@ -37,6 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("cases", nargs="*", help="names or patterns; nothing: everything")
     parser.add_argument("--sample", type=int, help="so many writes for each scenario and fault")
     parser.add_argument("--minutes", type=float, default=600.0, help="begin no case after this")
+    parser.add_argument("--list", action="store_true", help="after the clean runs, only say what")
     at_once = EACH_CORE * (os.cpu_count() or 1)
     parser.add_argument("--at-once", type=int, default=at_once, help="controllers side by side")
     parser.add_argument("--upstream", metavar="PATH", help="also upstream's; `built` compiles it")
@@ -50,13 +53,26 @@ def arguments() -> argparse.Namespace:
     return options
 
 
+CONTROLLERS = (
+    *("deployment", "replicaset", "statefulset", "disruption"),
+    *("garbage-collector", "node-lifecycle"),
+)
+FRUGAL = Options(
+    fake_nodes=2,
+    audit=False,  # it would grow to gigabytes
+    controller_arguments=(f"--controllers={','.join(f'{c}-controller' for c in CONTROLLERS)}",),
+    environment={"GOGC": "400"},
+)
+"""A control plane that does what releases need, and nothing else: its load limits a sweep."""
+
+
 @contextmanager
 def world() -> Iterator[World]:
-    """An API server for the sweep alone, without an audit log: it would grow to gigabytes."""
+    """A control plane for the sweep alone, and what is around controllers."""
     with (
         tempfile.TemporaryDirectory(prefix="flagger-sweep-") as logs,
-        ControlPlane.start(Options(fake_nodes=2, audit=False)) as plane,
-        World.around(plane, pathlib.Path(logs)) as around,
+        ControlPlane.start(FRUGAL) as plane,
+        World.around(plane, pathlib.Path(logs), tidy=False) as around,
     ):
         yield around
 
@@ -72,6 +88,9 @@ def swept(subject: Subject, options: argparse.Namespace) -> list[Verdict]:
             step.update(f"{len(verdicts)} of {len(options.scenarios)}")
     writes = {scenario: clean.writes for scenario, clean in stage.clean.items()}
     cases = planned(writes, options.wanted, options.sample)
+    if options.list:
+        progress.result("\n".join(sorted(map(str, cases))))
+        return verdicts
     with progress.step(f"{subject.name}: sweep") as step:
         began = time.monotonic()
         for done, verdict in enumerate(stage.sweep(cases, until), 1):
@@ -88,8 +107,8 @@ def main() -> int:
     """Sweep; 1 if anything of ours failed."""
     options = arguments()
     binary = gobuild.binary("flagger") if options.upstream == "built" else options.upstream
-    with world() as around:
-        chosen = [subjects.ours(around, options.at_once)]
+    with world() as around, Zygote(process.environment()) as zygote:
+        chosen = [subjects.ours(around, options.at_once, zygote.launch)]
         if binary:
             chosen.append(subjects.upstream(around, options.at_once, pathlib.Path(binary)))
         found = {each.name: swept(each, options) for each in chosen}

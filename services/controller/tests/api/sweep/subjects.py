@@ -4,7 +4,8 @@ import pathlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..process import Program
+from ..process import Launch, Program, launcher
+from ..process import ours as our_program
 from ..scene import World
 from .oracle import COMMON, OURS, Check
 from .play import Staging
@@ -28,13 +29,13 @@ class Subject:
     """Checks that fail without a fault are left out instead of failing."""
 
 
-def ours(world: World, at_once: int) -> Subject:
+def ours(world: World, at_once: int, launch: Launch) -> Subject:
     """The controller of this repository."""
-    return Subject("ours", Staging(world), OURS, at_once)
+    return Subject("ours", Staging(world, our_program(launch)), OURS, at_once)
 
 
 def upstream(world: World, at_once: int, binary: pathlib.Path) -> Subject:
     """Upstream's binary. It says that it is ready before it watches; nothing depends on it."""
-    program = Program((str(binary),), ("-control-loop-interval=1s",), "healthz")
+    program = Program(launcher(str(binary)), ("-control-loop-interval=1s",), "healthz")
     staging = Staging(world, program, UPSTREAM_INTERVAL, UPSTREAM_PATIENCE)
     return Subject("upstream", staging, COMMON, PATIENT * at_once, lenient=True)
