@@ -21,14 +21,19 @@ def deployed(scene: Scene, *, tag: str = "1", replicas: int = 2) -> Iterator[Non
     for name in names:
         scene.api.create(VOLUMES, _volume(scene, name))
     try:
-        scene.create("v1", "ConfigMap", {"metadata": {"name": "podinfo"}, "data": {"colour": "x"}})
-        scene.create("v1", "Service", {"metadata": {"name": "podinfo"}, "spec": GOVERNING})
-        scene.create("policy/v1", "PodDisruptionBudget", BUDGET)
-        scene.create("apps/v1", "StatefulSet", statefulset(scene, tag, replicas))
+        create(scene, tag, replicas)
         yield
     finally:
         for name in names:
             scene.api.delete(f"{VOLUMES}/{name}")
+
+
+def create(scene: Scene, tag: str = "1", replicas: int = 2, **spec: Any) -> None:
+    """The application alone."""
+    scene.create("v1", "ConfigMap", {"metadata": {"name": "podinfo"}, "data": {"colour": "x"}})
+    scene.create("v1", "Service", {"metadata": {"name": "podinfo"}, "spec": GOVERNING})
+    scene.create("policy/v1", "PodDisruptionBudget", BUDGET)
+    scene.create("apps/v1", "StatefulSet", statefulset(scene, tag, replicas, **spec))
 
 
 BUDGET: Object = {

@@ -5,9 +5,16 @@ from collections.abc import Mapping
 from ..scene import Object
 
 PRIMARY, TARGET = "podinfo-primary", "podinfo"
-WORKLOADS = {"podinfo-primary": PRIMARY, "podinfo-canary": TARGET}
+SERVICES = ("podinfo", "shop")
+"""What clients call; a StatefulSet needs the name of its own for the names of its pods."""
+WORKLOADS = {
+    f"{service}{role}": name
+    for service in SERVICES
+    for role, name in (("-primary", PRIMARY), ("-canary", TARGET))
+}
 """Backend Service to the workload behind it."""
-KINDS = ("TraefikService", "HTTPRoute", "VirtualService")
+KINDS = ("Deployment", "StatefulSet")
+"""Of workloads."""
 
 Shares = dict[str, int]
 
@@ -44,7 +51,17 @@ def serving(state: Mapping[str, Object]) -> dict[str, int]:
     return found
 
 
+def keys(name: str) -> list[str]:
+    """What a workload may be called in a state: its kind is not known."""
+    return [f"{kind}/{name}" for kind in KINDS]
+
+
+def workload(state: Mapping[str, Object], name: str) -> Object | None:
+    """A workload of whatever kind it is."""
+    return next((state[key] for key in keys(name) if key in state), None)
+
+
 def available(state: Mapping[str, Object], name: str) -> int:
     """Pods of a workload that serve."""
-    status = (state.get(f"Deployment/{name}") or {}).get("status") or {}
+    status = (workload(state, name) or {}).get("status") or {}
     return int(status.get("availableReplicas") or 0)

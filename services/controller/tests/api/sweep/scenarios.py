@@ -1,23 +1,45 @@
 """The releases that are swept: what people do, and how each must end."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from ..scene import FLAGGER, Object, Scene
+from .. import stateful
+from ..scene import Object, Scene
+from .acts import (
+    AUTOSCALER,
+    DEADLINE,
+    GATES,
+    ITERATIONS,
+    MATCH,
+    SCALED,
+    Act,
+    acts,
+    answers,
+    application,
+    autoscaled,
+    deleted,
+    impatient,
+    initialized,
+    opened,
+    push,
+    push_stateful,
+    recoloured,
+    remarked,
+    scaled,
+    seen,
+    service,
+    statefulset,
+)
 
 SETTLED = ("Succeeded", "Failed")
 PROMOTED = "Normal Promotion completed! Scaling down podinfo.$ns"
 FAILED = "Warning Canary failed! Scaling down podinfo.$ns"
 AFTER = "Normal Post-rollout check after passed"
 FINISHED = "Canary analysis completed successfully, promotion finished."
-DEADLINE = 8
-"""Seconds that pods may take to get ready where they never do. The others need one or two."""
 NOT_READY = (
     'podinfo-primary.$ns not ready: deployment "podinfo-primary" exceeded its progress deadline'
 )
-
-Act = Callable[[Scene], None]
 
 
 @dataclass(frozen=True)
@@ -32,6 +54,8 @@ class End:
     """The last alert; may be left out where there is none."""
     runs: int = 1
     """Analyses that were begun until then."""
+    survives: bool = True
+    """Somebody announces it, whoever is killed; false: a crash may lose the announcement."""
 
     def reached(self, scene: Scene) -> bool:
         """It is over; perhaps with another phase."""
@@ -86,100 +110,6 @@ def _runs(statuses: list[Object]) -> int:
     return count
 
 
-# The parts of scenarios
-
-
-def application(*before: Act, hooks: Iterable[tuple[str, str, int]] = (), **spec: Any) -> Act:
-    """An application under a Canary; hooks are names, types and codes."""
-
-    def begin(scene: Scene) -> None:
-        scene.deploy(replicas=2)
-        for act in before:
-            act(scene)
-        webhooks = [scene.gate(*hook) for hook in (*hooks, ("after", "post-rollout", 200))]
-        analysis = {"webhooks": webhooks} | spec.get("analysis", {})
-        scene.canary(**(spec | {"analysis": analysis}))
-
-    return begin
-
-
-def acts(*each: Act) -> Act:
-    """One after the other, when the Canary is initialized."""
-
-    def act(scene: Scene) -> None:
-        scene.wait_phase("Initialized")
-        for one in each:
-            one(scene)
-
-    return act
-
-
-def initialized(scene: Scene) -> None:
-    scene.wait_phase("Initialized")
-
-
-def push(tag: str) -> Act:
-    return lambda scene: scene.release(tag)
-
-
-def seen(**status: Any) -> Act:
-    return lambda scene: scene.wait_seen(**status)
-
-
-def opened(gate: str) -> Act:
-    return lambda scene: scene.script.gate(gate, 200)
-
-
-def answers(value: float) -> Act:
-    """The success rate of the canary; the primary is not asked for."""
-    return lambda scene: scene.script.answer(r"\* 100$", value)
-
-
-def impatient(scene: Scene) -> None:
-    """Pods of the Deployment, and so of the primary, must be ready in time."""
-    spec = {"spec": {"progressDeadlineSeconds": DEADLINE}}
-    scene.patch("apps/v1", "deployments", "podinfo", spec)
-
-
-def service(scene: Scene) -> None:
-    """The application had a Service before it had a Canary."""
-    ports = [{"name": "http", "port": 80, "targetPort": "http"}]
-    spec = {"ports": ports, "selector": {"app": "podinfo"}}
-    scene.create("v1", "Service", {"metadata": {"name": "podinfo"}, "spec": spec})
-
-
-def recoloured(scene: Scene) -> None:
-    scene.patch("v1", "configmaps", "podinfo", {"data": {"colour": "red"}})
-
-
-def deleted(scene: Scene) -> None:
-    scene.delete(FLAGGER, "canaries", "podinfo")
-
-
-def remarked(scene: Scene) -> None:
-    """Somebody adds to generated objects what must stay there."""
-    note = {"metadata": {"annotations": {"example.org/remark": "mine"}}}
-    scene.patch("apps/v1", "deployments", "podinfo-primary", note)
-    scene.patch("v1", "services", "podinfo", note)
-    scene.patch("traefik.io/v1alpha1", "traefikservices", "podinfo", note)
-
-
-def autoscaled(scene: Scene) -> None:
-    scene.autoscale()
-
-
-AUTOSCALER: Final = {
-    "apiVersion": "autoscaling/v2",
-    "kind": "HorizontalPodAutoscaler",
-    "name": "podinfo",
-}
-ITERATIONS: Final[Object] = {"stepWeight": None, "maxWeight": None, "iterations": 2}
-MATCH: Final[Object] = {"match": [{"headers": {"x-beta": {"exact": "1"}}}]}
-GATES: Final = (
-    ("start", "confirm-rollout", 403),
-    ("more", "confirm-traffic-increase", 403),
-    ("approve", "confirm-promotion", 403),
-)
 SUCCESS: Final = End("Succeeded", (PROMOTED, AFTER), FINISHED)
 FAILURE: Final = End("Failed", (FAILED, AFTER), "Failed checks threshold reached 1")
 BROKEN: Final = End(
@@ -200,6 +130,7 @@ def _all() -> Iterable[Scenario]:
             ("Normal Initialization done! podinfo.$ns",),
             "New Deployment detected, initialization completed.",
             runs=0,
+            survives=False,
         ),
     )
     yield Scenario("promote", application(), acts(remarked, push("2")), SUCCESS)
@@ -265,6 +196,13 @@ def _all() -> Iterable[Scenario]:
         End("Succeeded", (PROMOTED, AFTER), FINISHED, runs=2),
     )
     yield Scenario("hpa", application(autoscaled, autoscalerRef=AUTOSCALER), RELEASE, SUCCESS)
+    yield Scenario("keda", application(scaled, autoscalerRef=SCALED), RELEASE, SUCCESS)
+    yield Scenario(
+        "statefulset",
+        application(workload=statefulset, targetRef=stateful.REFERENCE, service=stateful.SERVICE),
+        acts(push_stateful("2")),
+        SUCCESS,
+    )
     reverted = End("", ("Normal Terminated canary podinfo.$ns",))
     yield Scenario("revert", application(service, revertOnDeletion=True), acts(deleted), reverted)
     yield Scenario(

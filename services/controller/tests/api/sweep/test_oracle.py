@@ -37,9 +37,10 @@ def route(**weights: int) -> Object:
     return {"kind": "TraefikService", "metadata": {}, "spec": {"weighted": {"services": services}}}
 
 
-def canary(phase: str, second: float, **fields: Any) -> Object:
-    run = {"tickedAt": f"2026-01-01T00:00:{second:06.3f}Z"}
-    status = {"phase": phase, "canaryWeight": 0, "run": run, **fields}
+def canary(phase: str, second: float, share: int = 0) -> Object:
+    decided = {"primary": 100 - share, "canary": share}
+    run = {"tickedAt": f"2026-01-01T00:00:{second:06.3f}Z", "route": decided}
+    status = {"phase": phase, "canaryWeight": share, "run": run}
     return {"kind": "Canary", "metadata": {}, "spec": {}, "status": status}
 
 
@@ -50,13 +51,14 @@ RELEASE: list[Change] = [
     (CANARY, canary("Initialized", 0)),
     (TARGET, workload("2", 1)),
     (CANARY, canary("Progressing", 1)),
-    (CANARY, canary("Progressing", 2, canaryWeight=25)),
+    (CANARY, canary("Progressing", 2, share=25)),
     (ROUTE, route(primary=75, canary=25)),
-    (CANARY, canary("Promoting", 3, canaryWeight=25)),
+    (CANARY, canary("Promoting", 3, share=25)),
     (PRIMARY, workload("2", 1)),
+    (CANARY, canary("Finalising", 4)),
     (ROUTE, route(primary=100)),
     (TARGET, workload("2", 0, 0)),
-    (CANARY, canary("Succeeded", 4)),
+    (CANARY, canary("Succeeded", 5)),
 ]
 TOLD = ["Normal Starting", *SUCCESS.events]
 
@@ -96,7 +98,7 @@ def test_a_clean_run_is_clean() -> None:
 ROUTES: list[tuple[str, Callable[[], list[Change]], list[str]]] = [
     (
         "a split that is not whole",
-        lambda: replaced(7, route(primary=75, canary=20)),
+        lambda: replaced(7, route(primary=70, canary=25)),
         ["I1 sum"],
     ),
     (
@@ -106,8 +108,13 @@ ROUTES: list[tuple[str, Callable[[], list[Change]], list[str]]] = [
     ),
     (
         "a canary that is scaled down while it has traffic",
-        lambda: [*RELEASE[:10], RELEASE[11], RELEASE[10], RELEASE[12]],
+        lambda: [*RELEASE[:11], RELEASE[12], RELEASE[11], RELEASE[13]],
         ["I2 scale"],
+    ),
+    (
+        "traffic that moves before it was decided",
+        lambda: [*RELEASE[:6], RELEASE[7], RELEASE[6], *RELEASE[8:]],
+        ["status first"],
     ),
     (
         "a version in production that the clean run did not have",
@@ -116,7 +123,7 @@ ROUTES: list[tuple[str, Callable[[], list[Change]], list[str]]] = [
     ),
     (
         "a step before its time",
-        lambda: replaced(8, canary("Promoting", 2.9, canaryWeight=25)),
+        lambda: replaced(8, canary("Promoting", 2.9, share=25)),
         ["I5 early"],
     ),
     (
@@ -139,8 +146,9 @@ def test_a_failed_promotion_leaves_traffic_on_the_target() -> None:
     changes = [
         *RELEASE[:8],
         (PRIMARY, workload("2", 0)),
+        (CANARY, canary("Promoting", 4, share=100)),
         (ROUTE, route(canary=100)),
-        (CANARY, canary("Failed", 3)),
+        (CANARY, canary("Failed", 5, share=100)),
     ]
     assert wrong(outcome(changes, objects=outcome(RELEASE).objects)) == []
 
@@ -155,6 +163,7 @@ def test_a_failed_promotion_leaves_traffic_on_the_target() -> None:
         ({"alerts": [SUCCESS.alert] * 2}, ["told", "I7 alerts"]),
         ({"told": [*TOLD, "Warning surprise"]}, ["new texts"]),
         ({"told": [*TOLD[1:], TOLD[0]]}, ["new texts"]),
+        ({"told": [TOLD[0], *TOLD]}, ["told once"]),
         ({"rested": False}, ["I8 rest"]),
         ({"exit_code": 1}, ["exit code"]),
     ],
