@@ -55,7 +55,7 @@ types: .venv/ready ## mypy --strict over everything
 unit: .venv/ready ## the tests that take seconds: unit, contract, model
 	$(PY) -m pytest -q -n 2 libs services/controller/tests/unit services/controller/tests/contract services/controller/tests/model
 
-sweep: .venv/ready ## every write of every scenario fails in every way; hours, see docs/fault-sweep.md for less
+sweep: .venv/ready ## every write of every scenario fails in every way; an hour or two, see docs/fault-sweep.md
 	$(PY) -m services.controller.tests.api.sweep $(ARGS)
 
 crds: .venv/ready ## generate the CRDs from the typed models
