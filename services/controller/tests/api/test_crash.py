@@ -8,7 +8,7 @@ of all writes of many scenarios.
 import time
 import typing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -188,7 +188,9 @@ class Stage:
         self._pool = ThreadPoolExecutor(AT_ONCE)
         # The undisturbed runs come first: some others wait for them. Then the longest.
         chosen = [*CLEAN, *(plot for plot in PLOTS if plot in plots and plot not in CLEAN)]
-        self._futures = {plot.name: self._pool.submit(self._play, plot) for plot in chosen}
+        self._futures: dict[str, Future[Outcome]] = {}
+        for plot in chosen:
+            self._futures[plot.name] = self._pool.submit(self._play, plot)
 
     def of(self, plot: Plot) -> Outcome:
         return self._futures[plot.name].result()
