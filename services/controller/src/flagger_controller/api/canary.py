@@ -280,4 +280,5 @@ class Canary(Model):
         Raises:
             pydantic.ValidationError: names every field that cannot be decoded.
         """
-        return cls.model_validate(body)
+        canary = cls.model_validate(body)
+        return canary.model_copy(update={"status": canary.status.decoded()})

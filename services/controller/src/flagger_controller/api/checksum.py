@@ -19,10 +19,16 @@ def checksum(tracked_configs: Mapping[str, str] | None, last_applied_spec: str) 
         tracked_configs: `status.trackedConfigs`; None when configs are not tracked.
         last_applied_spec: `status.lastAppliedSpec`.
     """
-    number = _OFFSET
-    for byte in _dump(tracked_configs, last_applied_spec).encode():
-        number = (number ^ byte) * _PRIME % 2**32
+    number = fnv(_dump(tracked_configs, last_applied_spec))
     return "".join(_ALPHABET[ord(digit) % len(_ALPHABET)] for digit in str(number))
+
+
+def fnv(text: str) -> int:
+    """FNV-1a, 32 bits, of the text in UTF-8: how upstream hashes."""
+    number = _OFFSET
+    for byte in text.encode():
+        number = (number ^ byte) * _PRIME % 2**32
+    return number
 
 
 def _dump(tracked_configs: Mapping[str, str] | None, last_applied_spec: str) -> str:

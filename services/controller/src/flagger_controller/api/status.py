@@ -50,6 +50,17 @@ class Route(Model):
     mirrored: bool = False
 
 
+class Revision(Model):
+    """A revision by both of its hashes.
+
+    `lastAppliedSpec` and `lastPromotedSpec` have upstream's in the API, so that upstream starts no
+    run when it takes over; everywhere else they have ours.
+    """
+
+    ours: str
+    upstream: str
+
+
 class Run(Model):
     """What upstream kept in routing objects or in memory; additive to upstream's status."""
 
@@ -78,6 +89,8 @@ class Run(Model):
     """Why the run failed or was skipped; the text of the alert."""
     waiting_from: Phase = Phase.NEW
     """The settled phase that Waiting was entered from, to return to."""
+    revisions: tuple[Revision, ...] = ()
+    """The recorded revisions whose hash by upstream is known."""
 
 
 class Condition(Model):
@@ -114,8 +127,22 @@ class CanaryStatus(Model):
         kept = {key: value for key, value in whole.items() if key in _ALWAYS or not _empty(value)}
         if self.tracked_configs is not None:
             kept["trackedConfigs"] = dict(self.tracked_configs)
+        kept |= {key: self.shown(kept[key]) for key in _HASHES if key in kept}
         run = {key: value for key, value in whole["run"].items() if not _empty(value)}
         return {**kept, "run": run} if run else {k: v for k, v in kept.items() if k != "run"}
+
+    def shown(self, revision: str) -> str:
+        """What the API has for one of our revision hashes: upstream's, where it is known."""
+        names = {each.ours: each.upstream for each in self.run.revisions}
+        return names.get(revision, revision)
+
+    def decoded(self) -> "CanaryStatus":
+        """This status as it was read, with our hashes in place of upstream's."""
+        names = {each.upstream: each.ours for each in self.run.revisions}
+        found = {
+            field: getattr(self, field) for field in ("last_applied_spec", "last_promoted_spec")
+        }
+        return self.model_copy(update={field: names.get(one, one) for field, one in found.items()})
 
     @property
     def route(self) -> Route:
@@ -123,6 +150,7 @@ class CanaryStatus(Model):
         return self.run.route or Route()
 
 
+_HASHES: Final = ("lastAppliedSpec", "lastPromotedSpec")
 _ALWAYS: Final = frozenset({"phase", "canaryWeight", "failedChecks", "iterations"})
 
 

@@ -44,6 +44,8 @@ class Seen:
     """The primary carries the revision that the status is about."""
     foreign_hash: bool = False
     """The recorded hash has upstream's form and cannot be compared (canary-api.md 6.3)."""
+    upstream: str = ""
+    """What upstream 1.44 calls the live target; only told where a recorded hash is upstream's."""
     settled: bool = True
     """The cluster shows what the status asks for; nothing is left to write."""
     route: Route | None = None

@@ -123,25 +123,39 @@ def adopt(case: Case) -> Outcome:
     """Take over hashes that need no run (canary-api.md 6.2 rule 2 and 6.3).
 
     A target that went back to the promoted revision is remembered as such, so that the failed
-    revision counts as new when it comes again. Hashes in upstream's form cannot be recomputed:
-    they are replaced where the primary shows that nothing changed, or where a run goes on.
+    revision counts as new when it comes again. Hashes that upstream 1.44 wrote are recognised.
+    Those of other versions cannot be: between runs they are replaced where the primary shows that
+    nothing changed; else the target is analysed, as nobody knows what passed.
     """
     status, revision = case.status, case.seen.revision
-    if case.phase in STARTING or status.last_applied_spec == revision.spec:
+    if case.phase in STARTING:
+        return None
+    recognised = _recognised(case)
+    if recognised:
+        fresh = status.model_copy(update=recognised)
+        return Decision(fresh, reason="taken over from upstream", again=True)
+    if status.last_applied_spec == revision.spec:
         return None
     back = revision.spec == status.last_promoted_spec and not status.run.promotion_failed
     if case.phase in SETTLED and back:
         fresh = status.model_copy(update={"last_applied_spec": revision.spec})
         return Decision(fresh, reason="the target is back at the promoted revision", again=True)
-    if not case.seen.foreign_hash:
+    idle = case.phase in SETTLED and case.phase is not Phase.FAILED
+    if not (case.seen.foreign_hash and idle and case.seen.promoted):
         return None
-    changes = {"last_applied_spec": revision.spec}
-    if case.phase in SETTLED and case.phase is not Phase.FAILED:
-        if not case.seen.promoted:
-            return None
-        changes["last_promoted_spec"] = revision.spec
-    fresh = status.model_copy(update=changes)
-    return Decision(fresh, reason="taken over from upstream", again=True)
+    both = {"last_applied_spec": revision.spec, "last_promoted_spec": revision.spec}
+    fresh = status.model_copy(update=both)
+    return Decision(fresh, reason="taken over from another version of upstream", again=True)
+
+
+def _recognised(case: Case) -> dict[str, str]:
+    """The recorded hashes that are upstream's for the live target, replaced by ours."""
+    status, revision, upstream = case.status, case.seen.revision, case.seen.upstream
+    fields = {
+        "last_applied_spec": status.last_applied_spec,
+        "last_promoted_spec": status.last_promoted_spec,
+    }
+    return {name: revision.spec for name, found in fields.items() if found == upstream != ""}
 
 
 def unchanged(case: Case) -> Outcome:

@@ -72,6 +72,10 @@ class Target(Protocol):
         """Hash of the target's revision in our `v2:` form (canary-api.md 6.1, 6.3)."""
         ...
 
+    def upstream(self, target: Object) -> str:
+        """Hash of the same revision as upstream writes it; takes milliseconds."""
+        ...
+
     def configs(self, target: Object) -> tuple[ConfigRef, ...]:
         """Every config reference of the pod template (targets.md 8.1), each object once."""
         ...

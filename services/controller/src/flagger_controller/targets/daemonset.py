@@ -53,6 +53,12 @@ def _check(canary: Canary, target: Object, primary: Object | None, selector: Sel
         )
 
 
+def _hashed(template: Object) -> Object:
+    """Upstream's template always has a node selector, be it empty."""
+    spec = template["spec"]
+    return {**template, "spec": {**spec, "nodeSelector": spec.get("nodeSelector") or {}}}
+
+
 def _is_down(target: Object) -> bool:
     return SCALE_TO_ZERO in (target["spec"]["template"]["spec"].get("nodeSelector") or {})
 
@@ -67,5 +73,6 @@ KIND: Final = Kind(
     carried=("minReadySeconds", "revisionHistoryLimit", "updateStrategy"),
     health=readiness.daemonset,
     check=_check,
+    hashed=_hashed,
 )
 DaemonSet: Final = partial(Workload, KIND)

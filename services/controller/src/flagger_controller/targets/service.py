@@ -14,7 +14,7 @@ from flagger_controller.api.traits import Traits
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref, Resource
 from flagger_controller.rollout.evidence import Health
-from flagger_controller.targets import revision, service_copy
+from flagger_controller.targets import godump, revision, service_copy
 from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings
 
 
@@ -36,6 +36,10 @@ class Service:
     def revision(self, target: Object) -> str:
         """Hash of what users write into the spec; allocated fields are no difference (T15)."""
         return revision.digest(service_copy.portable(target))
+
+    def upstream(self, target: Object) -> str:
+        """Hash of the whole spec, as upstream takes it."""
+        return godump.hashed(target["spec"], "v1.ServiceSpec")
 
     def configs(self, target: Object) -> tuple[ConfigRef, ...]:
         """A Service uses no configs."""

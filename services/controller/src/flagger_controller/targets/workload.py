@@ -13,7 +13,7 @@ from flagger_controller.api.canary import Canary
 from flagger_controller.api.traits import Selector, Traits
 from flagger_controller.cluster.client import Ref, Resource
 from flagger_controller.rollout.evidence import Health
-from flagger_controller.targets import disruption, metadata, revision, tracking, traits
+from flagger_controller.targets import disruption, godump, metadata, revision, tracking, traits
 from flagger_controller.targets import primary as primaries
 from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings
 
@@ -55,6 +55,8 @@ class Kind:
     carried: tuple[str, ...]
     """What a promotion takes over besides template and size."""
     health: Readiness
+    hashed: Callable[[Object], Object] = lambda template: template
+    """The pod template in the form that upstream hashes."""
     fixed: Callable[[Object], Object] = lambda spec: {}
     """What only a new primary takes over of the target's spec: the server lets nobody change it."""
     check: Callable[[Canary, Object, Object | None, Selector], None] = lambda *_: None
@@ -95,6 +97,11 @@ class Workload:
     def revision(self, target: Object) -> str:
         """Hash of the whole pod template, annotations included; the size is no difference."""
         return revision.digest(self.kind.scaling.template(target))
+
+    def upstream(self, target: Object) -> str:
+        """Hash of the pod template, as upstream takes it."""
+        template = self.kind.hashed(self.kind.scaling.template(target))
+        return godump.hashed(template, "v1.PodTemplateSpec")
 
     def configs(self, target: Object) -> tuple[ConfigRef, ...]:
         """What the pod template refers to; nothing when tracking is off."""

@@ -104,7 +104,7 @@ class Announcer:
         self._events.record(after, event.text, warning=event.warning)
         phase = before.status.phase if event.phase is None else event.phase
         status = after.status if phase is after.status.phase else before.status
-        digest = checksum(status.tracked_configs, status.last_applied_spec)
+        digest = checksum(status.tracked_configs, status.shown(status.last_applied_spec))
         self._hooks.send(after, event, phase=phase, checksum=digest)
 
     async def delivered(self, canary: Canary) -> None:

@@ -1,11 +1,11 @@
 """Commit: the one status write of a decision, conditional on what was read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
-from flagger_controller.api.status import CanaryStatus
+from flagger_controller.api.status import CanaryStatus, Revision
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import ApiNotFound, KubeClient, Ref
 from flagger_controller.errors import Gone
@@ -63,6 +63,30 @@ class Committer:
             return await self._client.patch(ref_of(canary), patch, subresource=subresource)
         except ApiNotFound as error:
             raise Gone(str(error)) from error
+
+
+def named(
+    before: CanaryStatus, after: CanaryStatus, revision: str, upstream: Callable[[], str]
+) -> CanaryStatus:
+    """The next status, with what upstream calls the revisions that it names.
+
+    Where two revisions have the same name, because they differ in something that upstream does
+    not know, the older one keeps it.
+
+    Args:
+        before: the status that was read.
+        after: the next one.
+        revision: our hash of the live target.
+        upstream: gives upstream's hash of the same, which takes a while.
+    """
+    used = {after.last_applied_spec, after.last_promoted_spec}
+    kept = [each for each in before.run.revisions if each.ours in used]
+    if revision in used - {each.ours for each in kept}:
+        name = upstream()
+        if name not in {each.upstream for each in kept}:
+            kept.append(Revision(ours=revision, upstream=name))
+    run = after.run.model_copy(update={"revisions": tuple(kept)})
+    return after.model_copy(update={"run": run})
 
 
 def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Object:

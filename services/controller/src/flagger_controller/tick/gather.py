@@ -54,7 +54,7 @@ class Gatherer:
             case HookCheck(kind, index, phase):
                 hook = canary.analysis.hooks(kind)[index]
                 status = canary.status
-                digest = checksum(status.tracked_configs, status.last_applied_spec)
+                digest = checksum(status.tracked_configs, status.shown(status.last_applied_spec))
                 return await self._hooks.call(hook, payloads.hook(canary, hook, phase, digest))
             case ProvidersCheck():
                 return await self._judge.providers(canary)

@@ -17,7 +17,7 @@ from flagger_controller.clock import Clock
 from flagger_controller.cluster.cache import Cache
 from flagger_controller.cluster.client import Ref
 from flagger_controller.errors import ConfigError
-from flagger_controller.rollout.case import ACTIVE, KUBERNETES
+from flagger_controller.rollout.case import ACTIVE, KUBERNETES, SETTLED
 from flagger_controller.rollout.evidence import Health, Revision
 from flagger_controller.routing import router_for
 from flagger_controller.routing.base import RouterSettings
@@ -202,13 +202,13 @@ def judged(world: World, clock: Clock) -> World:
 def _promoted(world: World, primary: Object) -> bool:
     """Does the primary carry the revision that the status is about?
 
-    While the live target is that revision, the target kind compares; also when upstream has
-    recorded the revision, in a form that says nothing to us. When the target has moved on, the
-    identity on the primary's pods still tells.
+    While the live target is that revision, the target kind compares; also between runs, when only
+    upstream knows which revision it is. When the target has moved
+    on, the identity on the primary's pods still tells.
     """
     status, canary = world.canary.status, world.canary
-    recorded = status.last_applied_spec
-    if not world.missing and (world.revision.spec == recorded or is_upstream_hash(recorded)):
+    foreign = status.phase in SETTLED and is_upstream_hash(status.last_applied_spec)
+    if not world.missing and (foreign or world.revision.spec == status.last_applied_spec):
         return world.parts.target.promoted(
             canary, world.live[world.target_ref], world.configs, primary
         )

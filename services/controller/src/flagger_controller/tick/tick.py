@@ -14,6 +14,7 @@ from typing import Final
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
+from flagger_controller.api.status import CanaryStatus
 from flagger_controller.cluster.client import ApiError
 from flagger_controller.cluster.failures import Kind
 from flagger_controller.errors import ConfigError, FlaggerError, Gone, Retriable
@@ -22,7 +23,7 @@ from flagger_controller.rollout.case import ACTIVE, ANALYSING, SETTLED, Case
 from flagger_controller.rollout.decision import Decision, Event, Need
 from flagger_controller.rollout.evidence import Evidence, Health, Revision, Seen
 from flagger_controller.targets.revision import is_upstream_hash
-from flagger_controller.tick.commit import FINALIZER
+from flagger_controller.tick.commit import FINALIZER, named
 from flagger_controller.tick.observe import Problem, judged, mirrors
 from flagger_controller.tick.plan import Plan
 from flagger_controller.tick.shell import Memory, Shell
@@ -202,6 +203,7 @@ class Tick:
             primary=world.primary_health,
             promoted=world.promoted,
             foreign_hash=is_upstream_hash(canary.status.last_applied_spec),
+            upstream=world.upstream if _by_upstream(canary.status) else "",
             settled=planned.settled,
             route=world.parts.router.read(canary, world.live),
             warning="; ".join(filter(None, (self.shell.observer.warning(canary), world.missing))),
@@ -218,7 +220,10 @@ class Tick:
             self.memory.announced = canary.status.run.ticked_at
         after = canary
         if decision.status != canary.status:
-            body = await self.shell.committer.commit(canary, stored, decision.status)
+            status = decision.status
+            if not isinstance(world, Problem):
+                status = named(canary.status, status, world.revision.spec, lambda: world.upstream)
+            body = await self.shell.committer.commit(canary, stored, status)
             after, stored = self.shell.store.put(body)
             if not isinstance(world, Problem):
                 moved = judged(replace(world, canary=after, due=False), self.shell.clock)
@@ -296,6 +301,10 @@ class Tick:
         logger.debug(
             "decided: %s (%s)", decision.rule, decision.reason, extra={"canary": canary.key}
         )
+
+
+def _by_upstream(status: CanaryStatus) -> bool:
+    return any(map(is_upstream_hash, (status.last_applied_spec, status.last_promoted_spec)))
 
 
 def _same_target(canary: Canary, rival: str) -> str:

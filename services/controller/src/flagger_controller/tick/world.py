@@ -80,6 +80,11 @@ class World:
         return found or Route()
 
     @property
+    def upstream(self) -> str:
+        """What upstream calls the live target's revision."""
+        return self.parts.target.upstream(self.live[self.target_ref])
+
+    @property
     def promoting(self) -> bool:
         """The primary must be given the target's revision, which passed its analysis."""
         status, configs = self.canary.status, self.revision.configs

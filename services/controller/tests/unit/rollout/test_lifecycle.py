@@ -195,12 +195,44 @@ def test_upstream_hashes_are_replaced_when_the_primary_shows_the_same(phase: Pha
     assert (changed.rule, changed.status.phase) == ("start", Phase.PROGRESSING)
 
 
-@pytest.mark.parametrize("phase", [Phase.FAILED, *ACTIVE])
-def test_upstream_hashes_of_failures_and_runs_are_replaced_silently(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED, Phase.WAITING, *ACTIVE])
+def test_upstream_hashes_are_recognised(phase: Phase) -> None:
     at = status(phase, last_applied_spec="6c9dbdd48d", last_promoted_spec="77f")
-    walk = Walk(case(at, live="v2:1", foreign_hash=True))
+    walk = Walk(case(at, live="v2:1", foreign_hash=True, upstream="6c9dbdd48d"))
     assert (walk.rule, walk.status.phase, walk.events) == ("adopt", phase, [])
     assert (walk.status.last_applied_spec, walk.status.last_promoted_spec) == ("v2:1", "77f")
+
+
+@pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED])
+def test_the_promoted_revision_is_recognised_too(phase: Phase) -> None:
+    at = status(phase, last_applied_spec="6c9dbdd48d", last_promoted_spec="77f")
+    walk = Walk(case(at, live="v2:1", foreign_hash=True, upstream="77f"))
+    assert (walk.rule, walk.status.phase, walk.events) == ("adopt", phase, [])
+    assert walk.status.last_promoted_spec == "v2:1"
+    again = Walk(case(walk.status, live="v2:1", foreign_hash=True))
+    assert (again.rule, again.status.last_applied_spec) == ("adopt", "v2:1")
+
+
+@pytest.mark.parametrize(
+    ("phase", "rule"),
+    [
+        (Phase.FAILED, "start"),
+        (Phase.PROGRESSING, "restart"),
+        (Phase.WAITING_PROMOTION, "restart"),
+        (Phase.PROMOTING, "restart"),
+    ],
+)
+def test_what_nobody_can_recognise_is_analysed(phase: Phase, rule: str) -> None:
+    at = status(phase, last_applied_spec="6c9dbdd48d", last_promoted_spec="77f")
+    walk = Walk(case(at, live="v2:1", foreign_hash=True, upstream="4"))
+    assert (walk.rule, walk.status.phase) == (rule, Phase.PROGRESSING)
+    assert walk.status.last_applied_spec == "v2:1"
+
+
+def test_a_revision_of_upstream_that_waits_for_approval_is_not_forgotten() -> None:
+    at = status(Phase.WAITING, last_applied_spec="6c9dbdd48d", last_promoted_spec="6c9dbdd48d")
+    walk = Walk(case(at, live="v2:1", foreign_hash=True, upstream="4"))
+    assert (walk.rule, walk.status.phase) == ("start", Phase.PROGRESSING)
 
 
 def test_a_failed_revision_counts_as_new_after_the_target_was_reverted() -> None:

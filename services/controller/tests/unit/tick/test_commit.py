@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
-from flagger_controller.api.status import CanaryStatus, Obligation, Phase, Route, Run
+from flagger_controller.api.status import CanaryStatus, Obligation, Phase, Revision, Route, Run
 from flagger_controller.cluster.client import ApiConflict
 from flagger_controller.cluster.diff import merged
 from flagger_controller.cluster.fake import FakeApi
 from flagger_controller.errors import Gone
-from flagger_controller.tick.commit import FINALIZER, Committer, merge_patch, ref_of
+from flagger_controller.tick.commit import FINALIZER, Committer, merge_patch, named, ref_of
 
 from .scene import CANARY, manifest
 
@@ -188,3 +188,42 @@ async def test_the_finalizers_of_an_outdated_canary_are_not_touched(act: str) ->
     with pytest.raises(ApiConflict):
         await getattr(Committer(api), act)(canary, body)
     assert live(api)["metadata"]["finalizers"] == ["newer"]
+
+
+def status_of(applied: str, promoted: str, *known: tuple[str, str]) -> CanaryStatus:
+    """A status with two hashes, and revisions by our and upstream's hash."""
+    revisions = tuple(Revision(ours=ours, upstream=upstream) for ours, upstream in known)
+    run = Run(revisions=revisions)
+    return CanaryStatus(last_applied_spec=applied, last_promoted_spec=promoted, run=run)
+
+
+def test_a_new_revision_gets_upstreams_name() -> None:
+    before = status_of("v2:1", "v2:1", ("v2:1", "44"))
+    after = named(before, status_of("v2:2", "v2:1"), "v2:2", lambda: "55")
+    assert after == status_of("v2:2", "v2:1", ("v2:1", "44"), ("v2:2", "55"))
+    stored = after.to_api()
+    assert (stored["lastAppliedSpec"], stored["lastPromotedSpec"]) == ("55", "44")
+    assert CanaryStatus.model_validate(stored).decoded() == after
+
+
+def test_names_of_revisions_that_are_over_are_forgotten() -> None:
+    before = status_of("v2:2", "v2:1", ("v2:1", "44"), ("v2:2", "55"))
+    after = named(before, status_of("v2:2", "v2:2"), "v2:2", unasked)
+    assert after == status_of("v2:2", "v2:2", ("v2:2", "55"))
+
+
+def test_of_two_revisions_that_are_one_for_upstream_the_older_is_named() -> None:
+    before = status_of("v2:1", "v2:1", ("v2:1", "44"))
+    after = named(before, status_of("v2:2", "v2:1"), "v2:2", lambda: "44")
+    assert after == status_of("v2:2", "v2:1", ("v2:1", "44"))
+    assert after.to_api()["lastAppliedSpec"] == "v2:2"
+    assert CanaryStatus.model_validate(after.to_api()).decoded() == after
+
+
+def test_a_hash_that_upstream_wrote_since_is_upstreams() -> None:
+    read = status_of("66", "44", ("v2:1", "44"))
+    assert read.decoded() == status_of("66", "v2:1", ("v2:1", "44"))
+
+
+def unasked() -> str:
+    raise AssertionError("nobody has to compute this")
