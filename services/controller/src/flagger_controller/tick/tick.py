@@ -278,7 +278,7 @@ class Tick:
 
     def _due_at(self, canary: Canary) -> datetime:
         """When the next tick is due, by what was stored and by what this process remembers."""
-        ticks = [at for at in (_parsed(canary.status.run.ticked_at), self.memory.ticked) if at]
+        ticks = [at for at in (_parsed(_last_tick(canary.status)), self.memory.ticked) if at]
         return max(ticks) + self._interval(canary) if ticks else LONG_AGO
 
     def _seconds_left(self, *, idle: bool) -> float | None:
@@ -301,6 +301,12 @@ class Tick:
         logger.debug(
             "decided: %s (%s)", decision.rule, decision.reason, extra={"canary": canary.key}
         )
+
+
+def _last_tick(status: CanaryStatus) -> str:
+    """When the status was last changed; upstream moves its transition time with every write."""
+    by_upstream = status.last_transition_time if status.phase in ACTIVE else ""
+    return status.run.ticked_at or by_upstream
 
 
 def _by_upstream(status: CanaryStatus) -> bool:

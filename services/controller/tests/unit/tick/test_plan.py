@@ -1,6 +1,7 @@
 """Which writes follow from spec and status, in which order, and when there is nothing to write."""
 
 import itertools
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -371,6 +372,17 @@ def test_a_promoted_primary_is_not_written_again() -> None:
     assert scene.world().promoted, "its identity tells, though the target has moved on"
     assert scene.settle().settled
     assert image(scene) == "cart:2"
+
+
+def test_between_runs_the_primary_tells_what_an_unknown_hash_means() -> None:
+    scene = Scene.of().release().become(Phase.SUCCEEDED, last_applied_spec="6c9dbdd48d")
+    primary = scene.memory.get(PRIMARY)
+    primary["spec"]["template"]["metadata"]["annotations"]["flagger-id"] = str(uuid.uuid4())
+    scene.put(PRIMARY, primary)
+    assert scene.world().promoted
+    assert not scene.become(Phase.PROGRESSING).world().promoted
+    scene.push("cart:2")
+    assert not scene.become(Phase.SUCCEEDED, last_applied_spec="6c9dbdd48d").world().promoted
 
 
 # Finalising

@@ -19,7 +19,9 @@ from flagger_controller.cluster.client import (
     Ref,
 )
 from flagger_controller.cluster.fake import Write
+from flagger_controller.rollout import conditions
 from flagger_controller.rollout.evidence import Answer
+from flagger_controller.targets import godump
 from flagger_controller.tick.commit import FINALIZER
 from flagger_controller.tick.shell import Memory
 from flagger_controller.tick.tick import OUTAGES, RESYNC, SOON, Tick
@@ -149,6 +151,42 @@ async def test_after_a_restart_a_tick_is_due_when_it_was_due_before(bench: Bench
     await asyncio.sleep(left)
     await bench.tick(process)
     assert bench.rig.status.canary_weight == 50
+
+
+def by_upstream(rig: Rig) -> None:
+    """The Canary as upstream would have written it right now."""
+    body, target = rig.api.object(CANARY), rig.api.object(TARGET)
+    assert body is not None
+    assert target is not None
+    status = {key: value for key, value in body["status"].items() if key != "run"}
+    status["lastTransitionTime"] = conditions.timestamp(rig.now())
+    status["lastAppliedSpec"] = godump.hashed(target["spec"]["template"], "v1.PodTemplateSpec")
+    rig.api.put(CANARY, {**body, "status": status})
+
+
+async def test_a_run_of_upstream_goes_on_when_its_next_tick_is_due(bench: Bench) -> None:
+    await bench.progressing()
+    by_upstream(bench.rig)
+    await asyncio.sleep(4)
+    process = await bench.start()
+    left = await bench.tick(process)
+    assert bench.rig.status.canary_weight == 25, "a take-over must not advance a canary"
+    assert left is not None
+    assert 4.9 < left < 6
+    await asyncio.sleep(left)
+    await bench.tick(process)
+    assert bench.rig.status.canary_weight == 50
+    assert bench.rig.log.events == ["Advance podinfo canary weight 50"]
+
+
+async def test_a_revision_that_was_pushed_while_nobody_led_is_analysed(bench: Bench) -> None:
+    await bench.progressing()
+    by_upstream(bench.rig)
+    bench.rig.push("3")
+    process = await bench.start()
+    await bench.tick(process)
+    assert bench.rig.status.canary_weight == 0
+    assert bench.rig.log.events == ["New revision detected! Restarting analysis for podinfo"]
 
 
 async def test_what_this_process_did_counts_though_it_left_no_trace(bench: Bench) -> None:
