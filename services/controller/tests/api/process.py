@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import os
 import pathlib
+import secrets
 import signal
 import socket
 import subprocess
@@ -81,9 +82,9 @@ class Controller:
     ) -> None:
         self.user = kubeconfig.stem
         self._log = log
-        self._port = _free_port()
+        self._port = 0
         self._program = program
-        self._arguments = ["-kubeconfig", str(kubeconfig), "-port", str(self._port), *flags]
+        self._arguments = ["-kubeconfig", str(kubeconfig), *flags]
         self._process: Running | None = None
 
     def __enter__(self) -> Self:
@@ -100,7 +101,7 @@ class Controller:
     @property
     def log(self) -> str:
         """Everything it has logged, over all of its lives."""
-        return self._log.read_text()
+        return self._log.read_text() if self._log.exists() else ""
 
     def start(self) -> None:
         """Start, and return when it watches."""
@@ -108,8 +109,10 @@ class Controller:
         self.await_ready()
 
     def launch(self) -> None:
-        """Start without waiting."""
-        self._process = self._program.launch(self._arguments, self._log)
+        """Start without waiting, on a port that is free now."""
+        self._port = _free_port()
+        arguments = [*self._arguments, "-port", str(self._port)]
+        self._process = self._program.launch(arguments, self._log)
 
     def await_ready(self) -> None:
         """Return when it watches."""
@@ -165,9 +168,12 @@ class Controller:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those that connections get, which would take it before it is bound."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _sorted_labels(series: str) -> str:
