@@ -55,8 +55,8 @@ def promoted(canary: Canary, wanted: Object, live: Object, configs: Configs) -> 
     """Does the live primary template carry the `wanted` one?
 
     Its identity tells. A template with a foreign identity (written by upstream, or for a Canary
-    that was re-created) must say the same in every other respect; and while a promotion is under
-    way with configs, that is not enough: their data may be newer than the pods.
+    that was re-created) must say the same in every other respect; and while a promotion of ours
+    is under way with configs, that is not enough: their data may be newer than the pods.
     """
     if _identity_of(live) == _identity_of(wanted):
         return True
@@ -100,8 +100,9 @@ def carry(source: Object, spec: Object, fields: Iterable[str]) -> None:
 
 
 def _promoting(canary: Canary) -> bool:
-    status = canary.status
-    return status.phase is Phase.PROMOTING or status.run.obligation is Obligation.SKIP
+    """Did we decide a promotion? Upstream enters the phase only after it wrote the template."""
+    status, ours = canary.status, canary.status.run.ticked_at != ""
+    return (status.phase is Phase.PROMOTING and ours) or status.run.obligation is Obligation.SKIP
 
 
 def _identity_of(pod_template: Object) -> str:
