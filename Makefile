@@ -58,6 +58,9 @@ unit: .venv/ready ## the tests that take seconds: unit, contract, model
 sweep: .venv/ready ## every write of every scenario fails in every way; an hour or two, see docs/fault-sweep.md
 	$(PY) -m services.controller.tests.api.sweep $(ARGS)
 
+takeover: .venv/ready ## upstream's controller hands over to ours and back, see docs/migration.md
+	$(PY) -m services.controller.tests.api.takeover $(ARGS)
+
 crds: .venv/ready ## generate the CRDs from the typed models
 	$(PY) tools/crds.py
 
@@ -69,4 +72,4 @@ lock: .venv/ready ## resolve the workspace again (make lock ARGS=--upgrade)
 
 ci: test ## what CI runs
 
-.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep crds docs lock ci
+.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover crds docs lock ci
