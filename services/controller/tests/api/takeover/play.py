@@ -63,6 +63,18 @@ def play(world: World, state: State, direction: Direction, leave: Leave) -> Hand
             replicas.second.kill()
 
 
+def left(scene: Scene) -> dict[str, Object]:
+    """All objects, when the watch has shown the Canary as it is."""
+    path = f"/apis/{FLAGGER}/namespaces/{scene.namespace}/canaries/podinfo"
+    version = scene.api.get(path)["metadata"]["resourceVersion"]
+
+    def shown() -> bool:
+        return bool((scene.now(CANARY) or {})["metadata"]["resourceVersion"] == version)
+
+    scene.wait(shown, "the Canary as it was left")
+    return scene.world.mirror.at(scene.namespace)
+
+
 def go_on(scene: Scene, handover: Handover, second: Controller, mark: int) -> None:
     """Let the second controller go on, then push another revision.
 
@@ -100,7 +112,7 @@ def _played(replicas: Replicas, state: State, leave: Leave, *, ours: bool) -> Ha
     state.begin(scene)
     state.reach(scene)
     leave(replicas)
-    handover = Handover(state, _left(scene), ours)
+    handover = Handover(state, left(scene), ours)
     assert handover.found["phase"] == state.phase, "it went on before it was stopped"
     handover.heard = len(scene.told())
     handover.standby = _writes(scene, replicas.second, mark)
@@ -108,18 +120,6 @@ def _played(replicas: Replicas, state: State, leave: Leave, *, ours: bool) -> Ha
     replicas.await_leader(other_than=replicas.leader)
     go_on(scene, handover, replicas.second, mark)
     return handover
-
-
-def _left(scene: Scene) -> dict[str, Object]:
-    """All objects, when the watch has shown the Canary as it is."""
-    path = f"/apis/{FLAGGER}/namespaces/{scene.namespace}/canaries/podinfo"
-    version = scene.api.get(path)["metadata"]["resourceVersion"]
-
-    def shown() -> bool:
-        return bool((scene.now(CANARY) or {})["metadata"]["resourceVersion"] == version)
-
-    scene.wait(shown, "the Canary as it was left")
-    return scene.world.mirror.at(scene.namespace)
 
 
 def _newest(objects: dict[str, Object]) -> int:

@@ -59,7 +59,17 @@ def restore(scene: Scene, name: str, interval: int) -> None:
         f"/apis/{FLAGGER}/namespaces/{scene.namespace}/canaries/podinfo/status",
         {"status": canary["status"]},
     )
-    scene.wait(lambda: all(map(_ready, scene.world.mirror.at(scene.namespace).values())), "pods")
+    wanted = {_place(body) for body in (canary, *others)}
+
+    def ready() -> bool:
+        found = scene.world.mirror.at(scene.namespace).values()
+        return wanted <= {_place(body) for body in found} and all(map(_ready, found))
+
+    scene.wait(ready, "pods")
+
+
+def _place(body: Object) -> tuple[str, str]:
+    return body["kind"], body["metadata"]["name"]
 
 
 def _ready(body: Object) -> bool:

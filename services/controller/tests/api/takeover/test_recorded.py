@@ -17,7 +17,7 @@ from ..process import Controller
 from ..scene import Scene, World
 from . import oracle, record
 from .oracle import Handover
-from .play import go_on
+from .play import go_on, left
 from .states import STATES
 
 pytestmark = [pytest.mark.api, pytest.mark.timeout(600)]
@@ -38,12 +38,12 @@ def handovers(world: World) -> Iterator[dict[str, "Future[Handover]"]]:
         restored = [pool.submit(record.restore, scenes[name], name, PACE) for name in REPLAYED]
         for each in restored:
             each.result()
-        left = {name: world.mirror.at(scenes[name].namespace) for name in REPLAYED}
+        before = {name: left(scenes[name]) for name in REPLAYED}
         mark = world.plane.audit.mark()
         controller = stack.enter_context(world.controller())
         yield {
             name: pool.submit(
-                _taken_over, Handover(STATES[name], left[name]), scene, controller, mark
+                _taken_over, Handover(STATES[name], before[name]), scene, controller, mark
             )
             for name, scene in scenes.items()
         }
