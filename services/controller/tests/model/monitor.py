@@ -58,7 +58,7 @@ class Monitor:
 
     def _check_canary(self, before: Object, after: Object) -> None:
         assert _owned(before) == _owned(after), "I9: the Canary is its owner's"
-        old = CanaryStatus.model_validate(before.get("status") or {})
+        old = CanaryStatus.model_validate(before.get("status") or {}).decoded()
         new = self._rig.status
         assert new.route.primary + new.route.canary == 100, "I1"
         if new.run.unannounced and not old.run.unannounced:

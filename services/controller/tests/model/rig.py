@@ -167,7 +167,7 @@ class Rig:
         """Where its release stands, also when its spec cannot be decoded."""
         body = self.api.object(CANARY)
         assert body is not None
-        return CanaryStatus.model_validate(body.get("status") or {})
+        return CanaryStatus.model_validate(body.get("status") or {}).decoded()
 
     @property
     def weights(self) -> dict[str, int]:
