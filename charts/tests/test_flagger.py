@@ -147,6 +147,8 @@ def test_rights_cover_what_a_rollout_needs(render: Render) -> None:
     budgets = {"get", "list", "watch", "create", "update", "delete"}
     assert found["policy", "poddisruptionbudgets"] == budgets
     assert found["networking.k8s.io", "ingresses"] == {*cared_for, "delete"}
+    assert found["serving.knative.dev", "services"] == {"get", "list", "watch", "update"}
+    assert found["serving.knative.dev", "revisions"] == {"get", "list", "watch"}
     assert found["flagger.app", "canaries"] == {"get", "list", "watch", "update", "patch"}
     assert found["flagger.app", "canaries/status"] == {"update", "patch"}
     assert found["flagger.app", "metrictemplates"] == {"get", "list", "watch"}

@@ -66,7 +66,7 @@ istio:
 knative:
   - apiGroups: [serving.knative.dev]
     resources: [services]
-    verbs: [get, list, watch, update, patch]
+    verbs: [get, list, watch, update]
   - apiGroups: [serving.knative.dev]
     resources: [revisions]
     verbs: [get, list, watch]

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from flagger_controller.api import knative
 from flagger_controller.api.status import Phase
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Object, Ref
@@ -43,10 +44,13 @@ def differences(lived: Rig, fresh: Rig) -> list[str]:
     - Values of keys that `unmanagedMetadata` names.
     - Whether a Service is headless: its address cannot be changed.
     - The number of the primary's pods: it is the one that the target had.
+    - Names of Knative's revisions: they are numbered.
     - Cookies, and the rule that expires the last one: browsers have them for a day.
     """
     found: list[str] = []
     for ref, body in fresh.api.memory.objects.items():
+        if ref.resource == resources.KNATIVE_REVISIONS:
+            continue
         other = lived.api.object(ref)
         there = None if other is None else _plain(lived, ref, other)
         found += _unlike(str(ref), there, _plain(fresh, ref, body))
@@ -77,9 +81,9 @@ def _plain(rig: Rig, ref: Ref, body: Object) -> Object:
     if ref == CANARY:
         return kept
     for field, unmanaged in _unmanaged(rig).items():
-        entries = metadata.get(field) or {}
+        entries = _unnumbered(body, metadata.get(field) or {})
         kept[field] = {key: value for key, value in entries.items() if key not in unmanaged}
-    spec: Object = json.loads(_without_cookies(rig, json.dumps(body["spec"])))
+    spec: Object = json.loads(_without_cookies(rig, json.dumps(_unnumbered(body, body["spec"]))))
     spec.pop(MARK, None)
     for field, rules in (("http", spec.get("http")), ("rules", spec.get("rules"))):
         if rules:
@@ -99,6 +103,12 @@ def _unmanaged(rig: Rig) -> dict[str, tuple[str, ...]]:
         "labels": keys.labels if keys else (),
         "annotations": keys.annotations if keys else (),
     }
+
+
+def _unnumbered(body: Object, part: Object) -> Object:
+    """A part of an object without the name of the revision that is the primary."""
+    name = knative.primary(body)
+    return dict(json.loads(json.dumps(part).replace(name, "...") if name else json.dumps(part)))
 
 
 def _without_cookies(rig: Rig, text: str) -> str:

@@ -3,6 +3,7 @@
 import itertools
 
 from flagger_controller.api.status import CanaryStatus, Phase
+from flagger_controller.cluster import resources
 from flagger_controller.rollout import conditions
 
 from . import kubelet
@@ -42,8 +43,8 @@ def blocked(status: CanaryStatus) -> bool:
 
 def available(rig: Rig, *, primary: bool) -> bool:
     """Can the pods of a version take traffic? What is behind a Service is not known."""
-    ref = rig.primary if primary else rig.target
-    return ref.resource not in kubelet.WORKLOADS or kubelet.available(rig.api.object(ref)) > 0
+    ref = rig.workload(primary=primary)
+    return ref.resource == resources.SERVICES or kubelet.available(rig.api.object(ref)) > 0
 
 
 def check_all(rig: Rig) -> None:

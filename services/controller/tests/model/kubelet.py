@@ -103,4 +103,5 @@ def status(resource: Resource, body: Object, *, since: str, now: datetime) -> Ob
 def available(body: Object | None) -> int:
     """The pods that can take traffic."""
     told = (body or {}).get("status", {})
-    return int(told.get("availableReplicas", 0) or told.get("numberAvailable", 0))
+    counts = ("availableReplicas", "numberAvailable", "actualReplicas")
+    return max(int(told.get(field, 0)) for field in counts)

@@ -168,9 +168,10 @@ class Machine(RuleBasedStateMachine):
     def mark(self) -> None:
         """Somebody puts something of his own on every object.
 
-        Not into the specs of plain copies: they say what their originals say.
+        Not into the specs of plain copies: they say what their originals say. Nor into those of
+        Knative's revisions, which cannot be changed.
         """
-        copies = {resources.AUTOSCALERS, resources.SCALED_OBJECTS}
+        copies = {resources.AUTOSCALERS, resources.SCALED_OBJECTS, resources.KNATIVE_REVISIONS}
         if self.rig.target.resource == resources.SERVICES:
             copies.add(resources.SERVICES)
 
@@ -301,4 +302,4 @@ class Machine(RuleBasedStateMachine):
     def arrived(self) -> bool:
         status = self.rig.status
         over = status.phase in (Phase.SUCCEEDED, Phase.INITIALIZED) and not status.run.unannounced
-        return over and self.rig.tag(self.rig.primary) == "final"
+        return over and self.rig.production == "final"

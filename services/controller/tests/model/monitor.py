@@ -6,11 +6,13 @@ And that nobody gets to the canary who is not meant to.
 from datetime import datetime, timedelta
 from typing import Any
 
+from flagger_controller.api import knative
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import CanaryStatus, Obligation, Phase
+from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Object
 from flagger_controller.cluster.fake import Write
-from flagger_controller.targets import target_for
+from flagger_controller.targets import revision, target_for
 from flagger_controller.targets.base import TargetSettings
 from flagger_controller.targets.daemonset import SCALE_TO_ZERO
 
@@ -48,10 +50,10 @@ class Monitor:
         if write.ref == CANARY:
             self._check_canary(before, after)
         elif write.ref == self._rig.target:
-            assert _unscaled(before) == _unscaled(after), "I9: the target is its owner's"
+            assert _owners(before) == _owners(after), "I9: the target is its owner's"
         else:
             assert _marks(after) == _marks(before), f"I9: {write.ref}"
-        if write.ref == self._rig.primary and tag_of(before) != tag_of(after):
+        if write.ref == self._rig.primary and _carried(before) not in ("", _carried(after)):
             self._check_promotion(after)
         if write.ref.resource in ROUTES:
             self._check_exposure()
@@ -90,11 +92,16 @@ class Monitor:
     def _check_promotion(self, after: Object) -> None:
         status, target = self._rig.status, self._rig.api.object(self._rig.target)
         assert target is not None
+        if status.phase is Phase.INITIALIZING and target == after:
+            return  # nothing serves by the mark yet: it follows the target
         skips = status.run.obligation is Obligation.SKIP
         assert status.phase is Phase.PROMOTING or skips, f"I3: promoted in {status.phase}"
         kind = target_for(self._rig.canary, TargetSettings())
-        analysed = kind.revision(tagged(target, tag_of(after)))
-        assert analysed == status.last_applied_spec, "I3: not what was analysed"
+        if kind.twin:
+            promoted = kind.revision(tagged(target, tag_of(after)))
+        else:
+            promoted = revision.digest(_carried(after))
+        assert promoted == status.last_applied_spec, "I3: not what was analysed"
 
 
 def _moved(before: CanaryStatus, after: CanaryStatus) -> bool:
@@ -109,16 +116,25 @@ def _moved(before: CanaryStatus, after: CanaryStatus) -> bool:
     )
 
 
-def _unscaled(target: Object) -> Any:
-    """All of a target but what scales it to zero."""
-    spec = {key: value for key, value in target["spec"].items() if key != "replicas"}
+def _carried(primary: Object) -> str:
+    """What a primary carries: a tag, or a revision of the Knative Service; empty: nothing yet."""
+    knative_own = primary["apiVersion"] == resources.KNATIVE_SERVICES.api_version
+    return knative.primary(primary) if knative_own else tag_of(primary)
+
+
+def _owners(target: Object) -> Any:
+    """All of a target but what scales it to zero, and a Knative Service's mark and traffic."""
+    ours = ("replicas", "traffic")
+    spec = {key: value for key, value in target["spec"].items() if key not in ours}
     if "template" in spec:
         pod = dict(spec["template"]["spec"])
         nodes = dict(pod.pop("nodeSelector", None) or {})
         nodes.pop(SCALE_TO_ZERO, None)
         spec["template"] = {**spec["template"], "spec": {**pod, "nodeSelector": nodes}}
     metadata = target["metadata"]
-    return spec, metadata.get("labels"), metadata.get("annotations"), metadata.get("finalizers")
+    annotations = dict(metadata.get("annotations") or {})
+    annotations.pop(knative.PRIMARY_REVISION, None)
+    return spec, metadata.get("labels"), annotations, metadata.get("finalizers")
 
 
 def _owned(canary: Object) -> Any:

@@ -21,11 +21,11 @@ from flagger_controller.errors import FlaggerError
 from flagger_controller.operator.store import key_of
 from flagger_controller.tick.shell import Memory
 
-from . import kubelet
+from . import knative, kubelet
 from .peers import Hooks, Judge, Log
 from .process import INTERVAL, Peers, Process, launch
 from .snapshots import Snapshot, copied, timeless
-from .targets import KINDS, NAME, NAMESPACE, deployment, tag_of, tagged
+from .targets import KINDS, NAME, NAMESPACE, aim, tag_of, tagged
 
 KEY = f"{NAME}.{NAMESPACE}"
 PAUSE = INTERVAL + 0.125
@@ -70,8 +70,7 @@ class Rig:
         self.judge = Judge()
         self.broken = set(broken)
         """Image tags whose pods never get ready; `primary-` in front: only in the primary."""
-        self.target = Ref(KINDS[kind].resource, NAME, NAMESPACE)
-        self.primary = replace(self.target, name=f"{NAME}-primary")
+        self.kind = kind
         self.templates: set[str] = set()
         """MetricTemplates that exist."""
         self.statuses: list[CanaryStatus] = []
@@ -97,8 +96,7 @@ class Rig:
             "hooks",
             "judge",
             "broken",
-            "target",
-            "primary",
+            "kind",
             "templates",
             "statuses",
             "deaths",
@@ -156,6 +154,29 @@ class Rig:
     # The world
 
     @property
+    def target(self) -> Ref:
+        return Ref(KINDS[self.kind].resource, NAME, NAMESPACE)
+
+    @property
+    def primary(self) -> Ref:
+        """What a promotion writes."""
+        return (
+            replace(self.target, name=f"{NAME}-primary") if KINDS[self.kind].twin else self.target
+        )
+
+    def workload(self, *, primary: bool) -> Ref:
+        """What has the pods of target or primary."""
+        ref = self.primary if primary else self.target
+        if ref.resource != resources.KNATIVE_SERVICES:
+            return ref
+        return knative.revision(self.api, ref, primary=primary)
+
+    @property
+    def production(self) -> str:
+        """The tag of the primary."""
+        return self.tag(self.workload(primary=True))
+
+    @property
     def canary(self) -> Canary:
         """The Canary as it is stored."""
         body = self.api.object(CANARY)
@@ -185,6 +206,15 @@ class Rig:
         assert body is not None
         return int(body["spec"]["replicas"])
 
+    def deploy(self, **spec: Any) -> None:
+        """Target and Canary, as users apply them."""
+        kind = KINDS[self.kind]
+        self.api.put(self.target, kind.made("1"))
+        body = canary(**{**aim(self.kind), **spec})
+        if not kind.twin:
+            del body["spec"]["service"]
+        self.api.put(CANARY, body)
+
     def push(self, tag: str) -> None:
         """A user changes the image of the target."""
         body = self.api.object(self.target)
@@ -194,6 +224,8 @@ class Rig:
     def pods(self) -> None:
         """The rest of the cluster: what can be ready is."""
         for ref, body in list(self.api.memory.objects.items()):
+            if ref.resource == resources.KNATIVE_SERVICES:
+                knative.reconcile(self.api, ref, self.broken, self.now())
             if ref.resource in kubelet.WORKLOADS:
                 since = self._short_since(ref, body)
                 status = kubelet.status(ref.resource, body, since=since, now=self.now())
@@ -273,8 +305,7 @@ class Rig:
 
     async def initialized(self, **spec: Any) -> "Rig":
         """Target and Canary, brought to Initialized; the log is empty afterwards."""
-        self.api.put(TARGET, deployment())
-        self.api.put(CANARY, canary(**spec))
+        self.deploy(**spec)
         await self.until(Phase.INITIALIZED)
         self.log.events.clear()
         self.log.warnings.clear()

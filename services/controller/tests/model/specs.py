@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from flagger_controller.api import crds
 from flagger_controller.api.base import Object
 
-from .targets import NAME, reference
+from .targets import KINDS, NAME, aim, reference
 
 Strategy = st.SearchStrategy[Any]
 SCHEMA: Object = crds.open_api(crds.KINDS[0])["properties"]["spec"]
@@ -170,11 +170,19 @@ def aimed(spec: Object, kind: str) -> Object:
     """The spec for a kind of target, unless its target was tampered with."""
     if spec.get("targetRef") != reference("Deployment"):
         return spec
-    service = spec.get("service")
-    if kind == "Service" and isinstance(service, dict):
-        service = {name: value for name, value in service.items() if name != "name"}
-    named = {} if service is None else {"service": service}
-    return {**spec, **named, "targetRef": reference(kind)}
+    found = {**spec, **aim(kind)}
+    if kind == "Service":
+        _leave_out(found, "service", "name")
+    if not KINDS[kind].twin:
+        _leave_out(found, "analysis", "match")
+        found.pop("autoscalerRef", None)
+    return found
+
+
+def _leave_out(spec: Object, part: str, field: str) -> None:
+    """Take a field out of a part of a spec, where there is such a part."""
+    if isinstance(spec.get(part), dict):
+        spec[part] = {name: value for name, value in spec[part].items() if name != field}
 
 
 # What users should not write

@@ -42,6 +42,12 @@ def service(tag: str = "1") -> Object:
     return {**body, "spec": {"selector": {**_LABELS, "tag": tag}, "ports": ports}}
 
 
+def knative_service(tag: str = "1") -> Object:
+    """The target as a Knative Service."""
+    spec = {"containers": [{"image": f"{NAME}:{tag}"}]}
+    return {**_named("serving.knative.dev/v1", "Service"), "spec": {"template": {"spec": spec}}}
+
+
 def _named(version: str, kind: str) -> Object:
     metadata = {"name": NAME, "namespace": NAMESPACE, "labels": _LABELS}
     return {"apiVersion": version, "kind": kind, "metadata": metadata}
@@ -54,6 +60,8 @@ class Kind:
     resource: Resource
     made: Callable[[str], Object]
     """The target with a tag."""
+    twin: bool = True
+    """The primary is an object of its own; False: target and primary are parts of one."""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -61,6 +69,7 @@ KINDS: Mapping[str, Kind] = {
     "DaemonSet": Kind(resources.DAEMON_SETS, daemon_set),
     "StatefulSet": Kind(resources.STATEFUL_SETS, stateful_set),
     "Service": Kind(resources.SERVICES, service),
+    "Knative Service": Kind(resources.KNATIVE_SERVICES, knative_service, twin=False),
 }
 
 
@@ -81,15 +90,23 @@ def scalers() -> Mapping[Ref, Object]:
 
 def reference(kind: str) -> Object:
     """`spec.targetRef` for a kind of target."""
-    version = KINDS[kind].resource.api_version
-    return {"apiVersion": version, "kind": kind, "name": NAME}
+    resource = KINDS[kind].resource
+    return {"apiVersion": resource.api_version, "kind": resource.kind, "name": NAME}
+
+
+def aim(kind: str) -> Object:
+    """What a spec says for a kind of target: which one, and the provider if only one can do it."""
+    provider = {} if KINDS[kind].twin else {"provider": "knative"}
+    return {"targetRef": reference(kind), **provider}
 
 
 def tag_of(body: Object) -> str:
-    """The tag of a target or primary."""
-    if "template" not in body["spec"]:
-        return str(body["spec"]["selector"]["tag"])
-    image: str = body["spec"]["template"]["spec"]["containers"][0]["image"]
+    """The tag of a target or primary, or of a revision of one."""
+    spec = body["spec"]
+    if "ports" in spec:
+        return str(spec["selector"]["tag"])
+    pod = spec["template"]["spec"] if "template" in spec else spec
+    image: str = pod["containers"][0]["image"]
     return image.partition(":")[2]
 
 

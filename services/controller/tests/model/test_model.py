@@ -13,7 +13,7 @@ from hypothesis.stateful import initialize, rule
 
 from .machine import GATES, Machine, play
 from .rig import canary
-from .targets import reference
+from .specs import aimed
 
 COMMON: dict[str, Any] = {
     "interval": "10s",
@@ -62,15 +62,15 @@ class Releases(Machine):
 
     @initialize(name=st.sampled_from(sorted(SPECS)))
     def install(self, name: str) -> None:
-        self.create({**SPECS[name], "targetRef": reference(self.kind)})
+        self.create(aimed(SPECS[name], self.kind))
         for _ in range(3):
             self.rest()
 
     @rule(name=st.sampled_from(sorted(SPECS)))
     def change_spec(self, name: str) -> None:
-        self.respec({**SPECS[name], "targetRef": reference(self.kind)})
+        self.respec(aimed(SPECS[name], self.kind))
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "StatefulSet"])
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "StatefulSet", "Knative Service"])
 def test_releases(kind: str) -> None:
     play(Releases, kind)

@@ -21,10 +21,11 @@ from flagger_controller.cluster.client import ApiConflict, ApiUnavailable
 from flagger_controller.cluster.fake import Killed, Write
 from flagger_controller.rollout.evidence import Unmeasured
 
+from . import kubelet
 from .invariants import check_all
-from .rig import CANARY, PAUSE, PRIMARY, TARGET, Rig, canary
+from .rig import PAUSE, Rig
 from .snapshots import Snapshot
-from .targets import deployment
+from .traffic import splits
 
 pytestmark = pytest.mark.looptime
 
@@ -53,6 +54,7 @@ def first_step(status: CanaryStatus) -> bool:
 
 RELEASE = (Act(initialized, push("2")),)
 METRICS = [{"name": "errors", "query": "q", "thresholdRange": {"max": 1}}]
+KNATIVE = "Knative Service"
 ITERATIONS = {"interval": "10s", "threshold": 2, "iterations": 2}
 
 
@@ -65,6 +67,7 @@ class Scenario:
     bad: bool = False
     """Metrics have no values."""
     broken: str = ""
+    kind: str = "Deployment"
     first: bool = False
     """Also the writes of the first release fail; they are the same in the scenarios without."""
 
@@ -84,6 +87,13 @@ SCENARIOS: Mapping[str, Scenario] = {
     "skip analysis": Scenario({"skipAnalysis": True}, first=True),
     "failed promotion": Scenario(broken="primary-2"),
     "new revision midway": Scenario(acts=(*RELEASE, Act(first_step, push("3")))),
+    "knative": Scenario(kind=KNATIVE, first=True),
+    "knative blue/green": Scenario({"analysis": ITERATIONS}, kind=KNATIVE),
+    "knative deadline rollback": Scenario(acts=(Act(initialized, push("broken")),), kind=KNATIVE),
+    "knative skip analysis": Scenario({"skipAnalysis": True}, kind=KNATIVE, first=True),
+    "knative new revision midway": Scenario(
+        acts=(*RELEASE, Act(first_step, push("3"))), kind=KNATIVE
+    ),
 }
 
 
@@ -100,11 +110,10 @@ class Point:
 
 
 def begin(scenario: Scenario) -> Rig:
-    rig = Rig(broken=("broken", scenario.broken))
+    rig = Rig(broken=("broken", scenario.broken), kind=scenario.kind)
     if scenario.bad:
         rig.judge.values[0] = Unmeasured("no values")
-    rig.api.put(TARGET, deployment())
-    rig.api.put(CANARY, canary(**scenario.spec))
+    rig.deploy(**scenario.spec)
     return rig
 
 
@@ -171,7 +180,8 @@ def inject(rig: Rig, index: int, variant: str) -> list[int]:
 
 
 def end_state(rig: Rig) -> dict[str, Any]:
-    status = rig.status
+    status, target = rig.status, rig.api.object(rig.target)
+    assert target is not None
     return {
         "phase": status.phase,
         "weight": status.canary_weight,
@@ -179,9 +189,9 @@ def end_state(rig: Rig) -> dict[str, Any]:
         "failedChecks": status.failed_checks,
         "applied": status.last_applied_spec,
         "promoted": status.last_promoted_spec,
-        "primary": rig.tag(PRIMARY),
-        "target replicas": rig.replicas(TARGET),
-        "weights": rig.weights,
+        "primary": rig.production,
+        "target pods": kubelet.wanted(target),
+        "weights": splits(rig.api, rig.canary, rig.canary.spec.provider),
         "outcomes": {outcome.succeeded for outcome in rig.log.outcomes},
     }
 

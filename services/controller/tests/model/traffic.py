@@ -15,6 +15,8 @@ def splits(api: FakeApi, canary: Canary, provider: str) -> list[Split]:
     """Every rule of the route in force; none while there is no route."""
     if provider == "kubernetes":
         return _selected(api, canary)
+    if provider == "knative":
+        return _revisions(api, canary)
     resource, read = _ROUTES[provider]
     body = api.object(Ref(resource, canary.apex_service, canary.namespace))
     return [] if body is None else read(body["spec"])
@@ -35,6 +37,18 @@ def _selected(api: FakeApi, canary: Canary) -> list[Split]:
         return []
     primary = any(value.endswith("-primary") for value in body["spec"]["selector"].values())
     return [{canary.primary_service if primary else canary.canary_service: 100}]
+
+
+def _revisions(api: FakeApi, canary: Canary) -> list[Split]:
+    """The latest revision is the canary's, also when it is the primary by now."""
+    body = api.object(Ref(resources.KNATIVE_SERVICES, canary.target, canary.namespace))
+    if body is None or not body["spec"].get("traffic"):
+        return []
+    split = {canary.canary_service: 0, canary.primary_service: 0}
+    for entry in body["spec"]["traffic"]:
+        latest = entry.get("latestRevision", False)
+        split[canary.canary_service if latest else canary.primary_service] += entry["percent"]
+    return [split]
 
 
 def _traefik(spec: Object) -> list[Split]:
@@ -64,5 +78,5 @@ _ROUTES: Mapping[str, tuple[Resource, Callable[[Object], list[Split]]]] = {
     "gatewayapi:v1beta1": (resources.HTTP_ROUTES_BETA, _gateway),
     "istio": (resources.VIRTUAL_SERVICES, _istio),
 }
-ROUTES = frozenset(resource for resource, _ in _ROUTES.values())
+ROUTES = frozenset({resources.KNATIVE_SERVICES, *(resource for resource, _ in _ROUTES.values())})
 """The kinds that carry weights."""

@@ -192,6 +192,12 @@ class Canary(Model):
         return self.spec.target_ref.name
 
     @property
+    def on_knative(self) -> bool:
+        """The target is a Knative Service, as opposed to a core one."""
+        ref = self.spec.target_ref
+        return (ref.api_version, ref.kind) == ("serving.knative.dev/v1", "Service")
+
+    @property
     def primary(self) -> str:
         """Name of the workload that serves production."""
         return f"{self.target}-primary"

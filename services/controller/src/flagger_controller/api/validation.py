@@ -28,7 +28,6 @@ from flagger_controller.api.canary import (
 
 BUILTIN_METRICS: Final = ("request-success-rate", "request-duration")
 _KNATIVE: Final = "knative"
-_KNATIVE_TARGET: Final = ("serving.knative.dev/v1", "Service")
 _MOST_REPLICAS: Final = 2**31 - 1
 
 Rule = Callable[[Canary, str], Iterator[str]]
@@ -80,7 +79,7 @@ def _references(canary: Canary) -> Iterator[tuple[str, str, str]]:
 
 def _knative(canary: Canary, provider: str) -> Iterator[str]:
     ref = canary.spec.target_ref
-    if (ref.api_version, ref.kind) == _KNATIVE_TARGET:
+    if canary.on_knative:
         if provider != _KNATIVE:
             yield f"can't use {provider} provider with Knative Service as target"
         if canary.spec.autoscaler_ref:
@@ -103,8 +102,8 @@ def _cookies(canary: Canary, _: str) -> Iterator[str]:
 
 
 def _service(canary: Canary, _: str) -> Iterator[str]:
-    service, ref = canary.spec.service, canary.spec.target_ref
-    if (ref.api_version, ref.kind) == _KNATIVE_TARGET:
+    service = canary.spec.service
+    if canary.on_knative:
         return
     if service is None:
         yield "spec.service is missing: set at least spec.service.port"

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping
 
+from flagger_controller.api import knative
 from flagger_controller.api.alertprovider import AlertProvider
 from flagger_controller.api.canary import Canary, Webhook
 from flagger_controller.api.metrictemplate import MetricTemplate
@@ -131,5 +132,8 @@ class Lookup:
         }
 
     async def revision(self, namespace: str, name: str) -> str:
-        """Knative is not among the providers of this version."""
-        raise NotFound(f"Knative Service {name}.{namespace} not found")
+        """The latest revision of a Knative Service, read anew each time; raises NotFound."""
+        body = await self._client.get(Ref(resources.KNATIVE_SERVICES, name, namespace))
+        if found := knative.latest(body):
+            return found
+        raise NotFound(f"Knative Service {name}.{namespace} has no revision")

@@ -66,6 +66,7 @@ class CanaryStore:
             if other.namespace == canary.namespace
             and other.target == canary.target
             and other.spec.target_ref.kind == canary.spec.target_ref.kind
+            and other.on_knative == canary.on_knative
             and _age(other) < _age(canary)
         ]
         return min(older, key=_age).name if older else ""

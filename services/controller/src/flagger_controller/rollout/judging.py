@@ -67,8 +67,11 @@ def canary_unhealthy(case: Case) -> Outcome:
 
 
 def route_lagging(case: Case) -> Outcome:
-    """The data plane has not taken over the last split: wait (routing.md 7.2)."""
-    if case.phase not in ACTIVE or not case.seen.lagging:
+    """The data plane has not taken over the last split: wait (routing.md 7.2).
+
+    Not when the run may repair the primary: a route to what is broken may never get in force.
+    """
+    if case.phase not in ACTIVE or not case.seen.lagging or case.status.run.primary_broken:
         return None
     return idle(
         case, "the route is not in force", Event(case.seen.lagging, warning=True), ticked=True

@@ -12,6 +12,7 @@ ROUTERS: Final[Mapping[str, str]] = {
     "gatewayapi:v1": "flagger_controller.routing.gatewayapi:v1",
     "gatewayapi:v1beta1": "flagger_controller.routing.gatewayapi:v1beta1",
     "istio": "flagger_controller.routing.istio:Istio",
+    "knative": "flagger_controller.routing.knative:Knative",
     "kubernetes": "flagger_controller.routing.kubernetes:Kubernetes",
     "traefik": "flagger_controller.routing.traefik:Traefik",
 }

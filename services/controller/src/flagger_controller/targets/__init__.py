@@ -13,17 +13,16 @@ TARGETS: Final[Mapping[str, str]] = {
     "DaemonSet": "flagger_controller.targets.daemonset:DaemonSet",
     "StatefulSet": "flagger_controller.targets.statefulset:StatefulSet",
     "Service": "flagger_controller.targets.service:Service",
+    "serving.knative.dev/v1/Service": "flagger_controller.targets.knative:KnativeService",
 }
-"""Kind of `targetRef` to what makes its implementation."""
+"""Kind of `targetRef`, after its apiVersion where two kinds have the same name, to what makes its
+implementation."""
 
 SCALERS: Final[Mapping[str, str]] = {
     "HorizontalPodAutoscaler": "flagger_controller.targets.scalers.hpa:HorizontalPodAutoscaler",
     "ScaledObject": "flagger_controller.targets.scalers.scaledobject:ScaledObject",
 }
 """Kind of `autoscalerRef` to the class that implements it."""
-
-KNATIVE: Final = ("serving.knative.dev/v1", "Service")
-"""apiVersion and kind that mean a Knative Service instead of a core one."""
 
 
 def target_for(canary: Canary, settings: TargetSettings) -> Target:
@@ -33,13 +32,12 @@ def target_for(canary: Canary, settings: TargetSettings) -> Target:
         ConfigError: there is none; upstream took unknown kinds for Deployments.
     """
     ref = canary.spec.target_ref
-    if (ref.api_version, ref.kind) == KNATIVE:
-        raise ConfigError("spec.targetRef: Knative Services are not supported; use a Deployment")
-    if ref.kind not in TARGETS:
+    place = TARGETS.get(f"{ref.api_version}/{ref.kind}") or TARGETS.get(ref.kind)
+    if place is None:
         raise ConfigError(
             f'spec.targetRef.kind "{ref.kind}" is not supported; use one of {_names(TARGETS)}'
         )
-    target: Target = _load(TARGETS[ref.kind])(settings)
+    target: Target = _load(place)(settings)
     return target
 
 

@@ -47,6 +47,11 @@ Configs = Mapping[ConfigRef, Object]
 """The tracked configs that exist and count (targets.md 8.2)."""
 
 
+def twin_ref(resource: Resource, canary: Canary, *, primary: bool) -> Ref:
+    """Target or primary, where they are two objects of one kind."""
+    return Ref(resource, canary.primary if primary else canary.target, canary.namespace)
+
+
 class Target(Protocol):
     """A kind of target."""
 
@@ -58,6 +63,11 @@ class Target(Protocol):
     @property
     def tracks_configs(self) -> bool:
         """False: `trackedConfigs` stays absent (Services, or the flag is off)."""
+        ...
+
+    @property
+    def twin(self) -> bool:
+        """The primary is an object of its own; False: target and primary are parts of one."""
         ...
 
     def check(self, canary: Canary, target: Object, primary: Object | None) -> None:
@@ -94,14 +104,28 @@ class Target(Protocol):
         """Does the primary already carry what `primary()` would write for promotion?"""
         ...
 
+    def carries(self, canary: Canary, primary: Object) -> bool:
+        """Does the primary carry the revision that the status is about, whatever the target is?
+
+        For a target that has moved on; False where the primary has no mark that tells.
+        """
+        ...
+
+    def workload(self, canary: Canary, target: Object, *, primary: bool) -> Ref:
+        """The object whose readiness counts: for a twin, target and primary themselves."""
+        ...
+
     def refs(self, canary: Canary, target: Object) -> tuple[Ref, ...]:
-        """Objects besides target and primary that `copies` and `stale` are about."""
+        """Objects besides target and primary that `workload`, `copies` and `stale` are about."""
         ...
 
     def copies(
         self, canary: Canary, target: Object, live: Mapping[Ref, Object]
     ) -> Mapping[Ref, Object]:
-        """Copies of the user's objects that follow them all the time, built on the live ones."""
+        """What is kept right all the time, built on the live objects.
+
+        Copies that follow the user's objects, and what a target must have to be served.
+        """
         ...
 
     def stale(self, canary: Canary, target: Object, live: Mapping[Ref, Object]) -> tuple[Ref, ...]:
@@ -123,7 +147,7 @@ class Target(Protocol):
         ...
 
     def health(self, canary: Canary, workload: Object, *, primary: bool, now: datetime) -> Health:
-        """Readiness of target or primary, with the complete event text."""
+        """Readiness of the `workload` of target or primary, with the complete event text."""
         ...
 
 

@@ -37,17 +37,17 @@ _DECIMAL: Final = {
 }
 
 
-def hashed(value: Object, kind: str) -> str:
+def hashed(value: Object | str, kind: str) -> str:
     """`lastAppliedSpec` as upstream writes it, 1 to 10 of `[4-9bcdf]`.
 
     Args:
         value: as the API server returns it.
-        kind: its Go type: `v1.PodTemplateSpec` or `v1.ServiceSpec`.
+        kind: its Go type: `v1.PodTemplateSpec`, `v1.ServiceSpec` or `string`.
     """
     return str(fnv(dumped(value, kind))).translate(_LETTERS)
 
 
-def dumped(value: Object, kind: str) -> str:
+def dumped(value: Object | str, kind: str) -> str:
     """The dump that is hashed."""
     return f"({kind}){_value(value, kind)}"
 

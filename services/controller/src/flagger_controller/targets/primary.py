@@ -65,6 +65,13 @@ def promoted(canary: Canary, wanted: Object, live: Object, configs: Configs) -> 
     return _comparable(live) == _comparable(wanted)
 
 
+def carries(canary: Canary, live: Object) -> bool:
+    """Does the live primary template carry the revision that the status is about?"""
+    status = canary.status
+    wanted = identity(canary, status.last_applied_spec, status.tracked_configs or {})
+    return _identity_of(live) == wanted
+
+
 def settled(canary: Canary, wanted: Object, live: Object | None, configs: Configs) -> Object:
     """The template to write: the live one, untouched, when it carries the wanted one already.
 

@@ -6,6 +6,7 @@ A workload that is not there is the caller's case.
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from flagger_controller.api import knative
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.rollout.evidence import Health
@@ -55,6 +56,25 @@ def daemonset(canary: Canary, workload: Object, *, primary: bool, now: datetime)
         retriable = str(trouble.retriable).lower()
         text = f"canary damonset {name} not ready with retryable {retriable}: "
     return Health(False, trouble.retriable, text + trouble.reason, available, not _stale(workload))
+
+
+def knative_revision(canary: Canary, workload: Object, *, now: datetime) -> Health:
+    """Readiness of a Knative revision.
+
+    Its deadline runs since it was ready last, or was made (upstream has none, T18). One that is
+    not ready may still have pods that serve.
+    """
+    if knative.ready(workload):
+        return Health(ready=True)
+    metadata, found = workload["metadata"], knative.condition(workload, "Ready")
+    since = str(found.get("lastTransitionTime") or metadata.get("creationTimestamp") or "")
+    late = _overdue(since, canary.deadline, now)
+    why = found.get("message") or found.get("reason") or "Knative has not said why"
+    if late:
+        why = f"exceeded its progressDeadlineSeconds: {canary.deadline}: {why}"
+    text = f"Knative Revision {metadata['name']}.{canary.namespace} is not ready: {why}"
+    available = _count(workload.get("status") or {}, "actualReplicas") > 0
+    return Health(False, not late, text, available)
 
 
 def threshold(canary: Canary, *, primary: bool) -> int:

@@ -15,7 +15,7 @@ from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref, Resource
 from flagger_controller.rollout.evidence import Health
 from flagger_controller.targets import godump, revision, service_copy
-from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings
+from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings, twin_ref
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Service:
     settings: TargetSettings = field(default_factory=TargetSettings)
     resource: Resource = resources.SERVICES
     tracks_configs: bool = False
+    twin: bool = True
 
     def check(self, canary: Canary, target: Object, primary: Object | None) -> None:
         """Every Service can be served."""
@@ -55,6 +56,14 @@ class Service:
         """Does the primary copy say what the target says, allocated fields aside?"""
         wanted = _copied(canary, target, canary.primary, primary)
         return revision.canonical(wanted["spec"]) == revision.canonical(primary["spec"])
+
+    def carries(self, canary: Canary, primary: Object) -> bool:
+        """A Service has no mark of its revision."""
+        return False
+
+    def workload(self, canary: Canary, target: Object, *, primary: bool) -> Ref:
+        """The Service itself."""
+        return twin_ref(self.resource, canary, primary=primary)
 
     def refs(self, canary: Canary, target: Object) -> tuple[Ref, ...]:
         """The copy that follows the target all the time."""

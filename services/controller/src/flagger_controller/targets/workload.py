@@ -15,7 +15,7 @@ from flagger_controller.cluster.client import Ref, Resource
 from flagger_controller.rollout.evidence import Health
 from flagger_controller.targets import disruption, godump, metadata, revision, tracking, traits
 from flagger_controller.targets import primary as primaries
-from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings
+from flagger_controller.targets.base import ConfigRef, Configs, TargetSettings, twin_ref
 
 
 class Scaling(Protocol):
@@ -75,6 +75,7 @@ class Workload:
 
     kind: Kind
     settings: TargetSettings = field(default_factory=TargetSettings)
+    twin: bool = True
 
     @property
     def resource(self) -> Resource:
@@ -133,6 +134,14 @@ class Workload:
         """Does the primary run the target's template with these configs?"""
         wanted = self._template(canary, target, configs)
         return primaries.promoted(canary, wanted, primary["spec"]["template"], configs)
+
+    def carries(self, canary: Canary, primary: Object) -> bool:
+        """The identity on the primary's pods tells."""
+        return primaries.carries(canary, primary["spec"]["template"])
+
+    def workload(self, canary: Canary, target: Object, *, primary: bool) -> Ref:
+        """The workload itself."""
+        return twin_ref(self.resource, canary, primary=primary)
 
     def refs(self, canary: Canary, target: Object) -> tuple[Ref, ...]:
         """What the kind follows, and every disruption budget here."""

@@ -8,6 +8,7 @@ owner, naming field and remedy.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from flagger_controller.api import validation
 from flagger_controller.api.base import Object
@@ -24,7 +25,6 @@ from flagger_controller.routing.base import RouterSettings
 from flagger_controller.routing.kubernetes import service_refs
 from flagger_controller.targets import scaler_for, target_for, tracking
 from flagger_controller.targets.base import TargetSettings
-from flagger_controller.targets.primary import identity
 from flagger_controller.targets.revision import is_upstream_hash
 from flagger_controller.tick.plan import Write, retreat
 from flagger_controller.tick.related import Found, Related
@@ -77,7 +77,7 @@ class Observer:
         try:
             parts = self._parts(canary)
             objects = await self._objects(canary, parts)
-            target = Ref(parts.target.resource, canary.target, canary.namespace)
+            target = parts.target_ref(canary)
             if target not in objects:
                 writes = retreat(canary, parts, objects, self._clock())
                 return Problem(_not_found(canary, target), writes)
@@ -125,11 +125,11 @@ class Observer:
     async def _world(
         self, canary: Canary, parts: Parts, objects: dict[Ref, Object], *, due: bool
     ) -> World:
-        target = objects[Ref(parts.target.resource, canary.target, canary.namespace)]
+        target = objects[parts.target_ref(canary)]
         _check_scaler(canary, parts, objects)
         if canary.status.phase is not Phase.TERMINATING:
-            primary = Ref(parts.target.resource, canary.primary, canary.namespace)
-            parts.target.check(canary, target, objects.get(primary))
+            primary = objects.get(parts.primary_ref(canary))
+            parts.target.check(canary, target, primary)
         found = await self._related.read(canary, parts, target, named_refs(canary, parts))
         world = World(
             canary=canary,
@@ -160,12 +160,9 @@ def template_places(canary: Canary) -> list[tuple[str, str]]:
 def named_refs(canary: Canary, parts: Parts) -> set[Ref]:
     """Every object whose name follows from the Canary."""
     namespace = canary.namespace
-    refs = {
-        Ref(parts.target.resource, canary.primary, namespace),
-        *service_refs(canary),
-        *parts.router.refs(canary),
-    }
-    refs.update(_needed(canary, parts))
+    refs = {parts.primary_ref(canary), *parts.router.refs(canary), *_needed(canary, parts)}
+    if parts.target.twin:
+        refs.update(service_refs(canary))
     reference = canary.spec.autoscaler_ref
     if reference is not None and parts.scaler is not None:
         refs.add(Ref(parts.scaler.resource, f"{reference.name}-primary", namespace))
@@ -174,7 +171,7 @@ def named_refs(canary: Canary, parts: Parts) -> set[Ref]:
 
 def _needed(canary: Canary, parts: Parts) -> list[Ref]:
     """What its owner made, and a Canary cannot be served without."""
-    refs = [Ref(parts.target.resource, canary.target, canary.namespace)]
+    refs = [parts.target_ref(canary)]
     reference = canary.spec.autoscaler_ref
     if reference is not None and parts.scaler is not None:
         refs.append(Ref(parts.scaler.resource, reference.name, canary.namespace))
@@ -183,39 +180,39 @@ def _needed(canary: Canary, parts: Parts) -> list[Ref]:
 
 def judged(world: World, clock: Clock) -> World:
     """The world with everything that is derived from its objects, after any of them changed."""
-    canary, target, kind = world.canary, world.live[world.target_ref], world.parts.target
     primary = world.live.get(world.primary_ref)
     now = clock()
-    if primary is None:
-        reason = f"{canary.primary}.{canary.namespace} not ready: it does not exist"
-        health = Health(ready=False, reason=reason, available=False)
-    else:
-        health = kind.health(canary, primary, primary=True, now=now)
     return replace(
         world,
-        target_health=kind.health(canary, target, primary=False, now=now),
-        primary_health=health,
+        target_health=_health(world, now, primary=False),
+        primary_health=_health(world, now, primary=True),
         promoted=primary is not None and _promoted(world, primary),
     )
+
+
+def _health(world: World, now: datetime, *, primary: bool) -> Health:
+    """Readiness of target or primary; nobody makes a primary anew that is no object of its own."""
+    canary, kind = world.canary, world.parts.target
+    ref = kind.workload(canary, world.live[world.target_ref], primary=primary)
+    if (body := world.live.get(ref)) is not None:
+        return kind.health(canary, body, primary=primary, now=now)
+    reason = f"{ref.name}.{ref.namespace} not ready: it does not exist"
+    return Health(False, kind.twin or not primary, reason, available=False)
 
 
 def _promoted(world: World, primary: Object) -> bool:
     """Does the primary carry the revision that the status is about?
 
     While the live target is that revision, the target kind compares; also between runs, when only
-    upstream knows which revision it is. When the target has moved
-    on, the identity on the primary's pods still tells.
+    upstream knows which revision it is. When the target has moved on, a mark on the primary still
+    tells.
     """
-    status, canary = world.canary.status, world.canary
-    foreign = status.phase in SETTLED and is_upstream_hash(status.last_applied_spec)
-    if not world.missing and (foreign or world.revision.spec == status.last_applied_spec):
-        return world.parts.target.promoted(
-            canary, world.live[world.target_ref], world.configs, primary
-        )
-    template = primary.get("spec", {}).get("template", {})
-    annotations = template.get("metadata", {}).get("annotations") or {}
-    wanted = identity(canary, status.last_applied_spec, status.tracked_configs or {})
-    return bool(annotations.get("flagger-id") == wanted)
+    canary, kind = world.canary, world.parts.target
+    recorded = canary.status.last_applied_spec
+    foreign = canary.status.phase in SETTLED and is_upstream_hash(recorded)
+    if not world.missing and (foreign or world.revision.spec == recorded):
+        return kind.promoted(canary, world.live[world.target_ref], world.configs, primary)
+    return kind.carries(canary, primary)
 
 
 def _checksums(canary: Canary, parts: Parts, found: Found) -> Mapping[str, str] | None:
@@ -258,7 +255,8 @@ def _check_scaler(canary: Canary, parts: Parts, objects: Mapping[Ref, Object]) -
 
 
 def _not_found(canary: Canary, ref: Ref) -> str:
-    return _query_error(canary.spec.target_ref.kind.lower(), ref, "spec.targetRef")
+    label = "Knative Service" if canary.on_knative else canary.spec.target_ref.kind.lower()
+    return _query_error(label, ref, "spec.targetRef")
 
 
 def _query_error(label: str, ref: Ref, field: str) -> str:

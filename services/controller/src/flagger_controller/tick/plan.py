@@ -5,6 +5,7 @@ from any state. The order of the writes is the safety: routes before scale, copi
 workload that mounts them, the primary before whatever takes traffic away from the target.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -110,7 +111,7 @@ def retreat(
 
     The primary stands in for what routes need to know of the target: label and ports.
     """
-    primary = live.get(Ref(parts.target.resource, canary.primary, canary.namespace))
+    primary = live.get(parts.primary_ref(canary))
     recorded = canary.status.run.route or parts.router.read(canary, live)
     if canary.status.phase not in ACTIVE or primary is None or recorded is None:
         return ()
@@ -125,12 +126,20 @@ def retreat(
 
 
 def _collect(stages: Iterable[Iterable[Write]], waiting: str) -> Plan:
-    return Plan(tuple(write for stage in stages for write in stage), waiting)
+    """One write an object, the first: what comes after it is planned anew on what it left."""
+    writes: dict[Ref, Write] = {}
+    for write in itertools.chain.from_iterable(stages):
+        writes.setdefault(write.ref, write)
+    return Plan(tuple(writes.values()), waiting)
 
 
 def _may_take_over(world: World) -> bool:
-    """Nothing that serves is touched before the primary was ready once (sharp edge S18)."""
-    return world.canary.skip_analysis or world.primary_health.ready
+    """Nothing that serves is touched before the primary was ready once (sharp edge S18).
+
+    Without an analysis a twin is not waited for. A revision is: it may never be ready (T18).
+    """
+    skipped = world.canary.skip_analysis and world.parts.target.twin
+    return skipped or world.primary_health.ready
 
 
 def _put(world: World, desired: Mapping[Ref, Object]) -> Iterator[Write]:
@@ -277,7 +286,7 @@ def _revert(world: World) -> Plan:
     scaled = _collect(stages, "")
     if scaled.writes:
         return replace(scaled, waiting="the target comes up before routes go back")
-    if target is not None and not world.target_health.ready:
+    if target is not None and world.parts.target.twin and not world.target_health.ready:
         return Plan(waiting=world.target_health.reason)
     router = world.parts.router.reverted(world.canary, world.live)
     services = kubernetes.reverted_services(world.canary, world.traits, world.live)

@@ -22,6 +22,16 @@ class Parts:
     scaler: Scaler | None
     provider: str
 
+    def target_ref(self, canary: Canary) -> Ref:
+        """What is under progressive delivery."""
+        return Ref(self.target.resource, canary.target, canary.namespace)
+
+    def primary_ref(self, canary: Canary) -> Ref:
+        """What a promotion writes: the primary, or the object that it is a part of."""
+        if not self.target.twin:
+            return self.target_ref(canary)
+        return Ref(self.target.resource, canary.primary, canary.namespace)
+
 
 @dataclass(frozen=True)
 class World:
@@ -47,13 +57,13 @@ class World:
 
     @property
     def target_ref(self) -> Ref:
-        """The workload under progressive delivery."""
-        return Ref(self.parts.target.resource, self.canary.target, self.canary.namespace)
+        """What is under progressive delivery."""
+        return self.parts.target_ref(self.canary)
 
     @property
     def primary_ref(self) -> Ref:
-        """The workload that serves production."""
-        return Ref(self.parts.target.resource, self.canary.primary, self.canary.namespace)
+        """What a promotion writes."""
+        return self.parts.primary_ref(self.canary)
 
     @property
     def scaler_ref(self) -> Ref | None:

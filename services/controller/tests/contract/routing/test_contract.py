@@ -11,15 +11,19 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flagger_controller.api import knative
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Route
 from flagger_controller.api.traits import Selector, Traits
+from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Object, Ref
 from flagger_controller.errors import ConfigError
 from flagger_controller.routing import ROUTERS, objects, router_for
 from flagger_controller.routing.base import Capabilities, Router, RouterSettings
 
-PROVIDERS = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio")
+GENERATING = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio")
+"""Providers whose routes are objects that we make."""
+PROVIDERS = (*GENERATING, "knative")
 DOCS = next(
     parent / "docs" / "providers"
     for parent in Path(__file__).parents
@@ -39,6 +43,8 @@ SERVICE: Mapping[str, Any] = {
     "apex": {"labels": {"team": "shop"}},
 }
 MATCH = [{"headers": {"x-beta": {"exact": "1"}}}]
+DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment"}
+TARGETS = {"knative": {"apiVersion": "serving.knative.dev/v1", "kind": "Service"}}
 COOKIES = {"cookieName": "ck", "primaryCookieName": "pk"}
 
 STRATEGIES: Mapping[str, tuple[Mapping[str, Any], Callable[[Capabilities], bool]]] = {
@@ -74,12 +80,35 @@ def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Ca
             "metadata": {"name": "cart", "namespace": "shop", "uid": "6f1c2a9e"},
             "spec": {
                 "provider": provider,
-                "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart"},
+                "targetRef": {**TARGETS.get(provider, DEPLOYMENT), "name": "cart"},
                 "service": {**SERVICE, **service},
                 "analysis": {"interval": "1m", **analysis},
             },
         }
     )
+
+
+def existing(canary: Canary) -> dict[Ref, Object]:
+    """What is there before we write: nothing, or the Knative Service with a primary."""
+    if not canary.on_knative:
+        return {}
+    name = f"{canary.target}-00001"
+    conditions = [{"type": "Ready", "status": "True"}]
+    metadata = {"name": canary.target, "annotations": {knative.PRIMARY_REVISION: name}}
+    service = {"kind": "Service", "metadata": metadata, "spec": {"template": {}}}
+    status = {"conditions": conditions, "observedGeneration": 3}
+    revision = {"metadata": {"name": name}, "spec": {}, "status": status}
+    return {
+        Ref(resources.KNATIVE_SERVICES, canary.target, canary.namespace): service,
+        Ref(resources.KNATIVE_REVISIONS, name, canary.namespace): revision,
+    }
+
+
+def written(
+    router: Router, canary: Canary, route: Route, live: Mapping[Ref, Object]
+) -> dict[Ref, Object]:
+    """Everything that is there after the router's objects were written."""
+    return {**live, **router.desired(at(canary, route), TRAITS, route, live)}
 
 
 def at(canary: Canary, route: Route) -> Canary:
@@ -115,8 +144,12 @@ def stored(body: Object) -> Object:
         "creationTimestamp": "2026-01-01T00:00:00Z",
         "managedFields": [{"manager": "flagger"}],
     }
-    defaults = {"HTTPRoute": http_route_defaults, "TraefikService": traefik_service_defaults}
-    if add := defaults.get(result["kind"]):
+    defaults = {
+        "HTTPRoute": http_route_defaults,
+        "TraefikService": traefik_service_defaults,
+        "Service": knative_service_defaults,
+    }
+    if add := defaults.get(result.get("kind", "")):
         add(result["spec"])
     return result
 
@@ -145,6 +178,12 @@ def traefik_service_defaults(spec: Object) -> None:
         entry.setdefault("strategy", "wrr")
 
 
+def knative_service_defaults(spec: Object) -> None:
+    for entry in spec["traffic"]:
+        entry.setdefault("latestRevision", "revisionName" not in entry)
+        entry.setdefault("percent", 0)
+
+
 def noisy(body: Object) -> Object:
     """An object to which people and other controllers have added something of their own."""
     result = copy.deepcopy(body)
@@ -164,24 +203,25 @@ def entries(body: Object) -> list[Object]:
     backends = [
         backend for rule in rules for backend in rule.get("backendRefs", rule.get("route", ()))
     ]
-    return [*rules, *backends, *spec.get("weighted", {}).get("services", ())]
+    weighted = spec.get("weighted", {}).get("services", ())
+    return [*rules, *backends, *weighted, *spec.get("traffic", ())]
 
 
 @each
 def test_reads_what_it_wrote(provider: str, analysis: Mapping[str, Any]) -> None:
     router, canary = router_of(provider), canary_for(provider, analysis)
     for route in routes_of(analysis):
-        live = router.desired(at(canary, route), TRAITS, route, {})
-        assert router.read(at(canary, route), live) == route
-        assert tuple(live) == router.refs(canary)
+        wanted = router.desired(at(canary, route), TRAITS, route, existing(canary))
+        assert router.read(at(canary, route), wanted) == route
+        assert tuple(wanted) == router.refs(canary)
 
 
 @each
 def test_twice_changes_nothing(provider: str, analysis: Mapping[str, Any]) -> None:
     router, canary = router_of(provider), canary_for(provider, analysis)
     for route in routes_of(analysis):
-        first = router.desired(at(canary, route), TRAITS, route, {})
-        again = router.desired(at(canary, route), TRAITS, route, first)
+        first = written(router, canary, route, existing(canary))
+        again = written(router, canary, route, first)
         assert all(again[ref] is first[ref] for ref in first)
 
 
@@ -192,9 +232,9 @@ def test_defaults_of_the_server_are_no_drift(provider: str, analysis: Mapping[st
     match = [{"headers": {"b": {"exact": "1"}, "a": {"exact": "1"}}}, {"uri": {"exact": "/"}}]
     canary = canary_for(provider, analysis, corsPolicy=cors, match=match)
     for route in (FIRST, Route(primary=90, canary=10), LAST):
-        first = router.desired(at(canary, route), TRAITS, route, {})
+        first = written(router, canary, route, existing(canary))
         live = {ref: stored(body) for ref, body in first.items()}
-        again = router.desired(at(canary, route), TRAITS, route, live)
+        again = written(router, canary, route, live)
         assert all(again[ref] is live[ref] for ref in live)
 
 
@@ -202,20 +242,19 @@ def test_defaults_of_the_server_are_no_drift(provider: str, analysis: Mapping[st
 def test_what_others_added_is_no_drift(provider: str, analysis: Mapping[str, Any]) -> None:
     router, canary = router_of(provider), canary_for(provider, analysis)
     for route in (FIRST, Route(primary=90, canary=10), LAST):
-        first = router.desired(at(canary, route), TRAITS, route, {})
+        first = written(router, canary, route, existing(canary))
         live = {ref: noisy(stored(body)) for ref, body in first.items()}
-        again = router.desired(at(canary, route), TRAITS, route, live)
+        again = written(router, canary, route, live)
         assert all(again[ref] is live[ref] for ref in live)
 
 
 @each
 def test_what_others_added_survives_a_run(provider: str, analysis: Mapping[str, Any]) -> None:
     router, canary = router_of(provider), canary_for(provider, analysis)
-    live = {
-        ref: noisy(stored(body)) for ref, body in router.desired(canary, TRAITS, FIRST, {}).items()
-    }
+    first = written(router, canary, FIRST, existing(canary))
+    live = {ref: noisy(stored(body)) for ref, body in first.items()}
     for route in (Route(primary=90, canary=10), LAST, Route(primary=20, canary=80), FIRST):
-        live = dict(router.desired(at(canary, route), TRAITS, route, live))
+        live = written(router, canary, route, live)
         assert router.read(at(canary, route), live) == route
         for body in live.values():
             assert body["metadata"]["labels"]["argocd.argoproj.io/instance"] == "shop"
@@ -231,30 +270,34 @@ def test_drift_is_repaired_and_keeps_the_weights(
 ) -> None:
     router, canary = router_of(provider), canary_for(provider, analysis)
     for route in (FIRST, Route(primary=70, canary=30), LAST):
-        wanted = router.desired(at(canary, route), TRAITS, route, {})
-        for drifted in drifts(wanted):
-            repaired = router.desired(at(canary, route), TRAITS, route, drifted)
+        base = existing(canary)
+        wanted = router.desired(at(canary, route), TRAITS, route, base)
+        for drifted in drifts(wanted, marks=provider in GENERATING):
+            repaired = router.desired(at(canary, route), TRAITS, route, {**base, **drifted})
             assert repaired == wanted
             assert router.read(at(canary, route), repaired) == route
 
 
-def drifts(wanted: Mapping[Ref, Object]) -> Iterator[dict[Ref, Object]]:
+def drifts(wanted: Mapping[Ref, Object], *, marks: bool) -> Iterator[dict[Ref, Object]]:
     """The objects, each time with one member of a spec lost or replaced, or the marks lost."""
     for ref, body in wanted.items():
         for name, value in body["spec"].items():
+            if name == "template":
+                continue
             without = {key: member for key, member in body["spec"].items() if key != name}
             yield {**wanted, ref: body | {"spec": without}}
             if isinstance(value, list):
                 yield {**wanted, ref: body | {"spec": body["spec"] | {name: value[:-1]}}}
                 yield {**wanted, ref: body | {"spec": body["spec"] | {name: value + value}}}
-        bare = {key: value for key, value in body["metadata"].items() if key != "annotations"}
-        yield {**wanted, ref: body | {"metadata": bare}}
+        if marks:
+            bare = {key: value for key, value in body["metadata"].items() if key != "annotations"}
+            yield {**wanted, ref: body | {"metadata": bare}}
 
 
 @each
 def test_arguments_are_not_changed(provider: str, analysis: Mapping[str, Any]) -> None:
     router, canary = router_of(provider), canary_for(provider, analysis)
-    live = router.desired(at(canary, LAST), TRAITS, LAST, {})
+    live = written(router, canary, LAST, existing(canary))
     before, spec = copy.deepcopy(live), canary.model_dump()
     router.desired(at(canary, FIRST), TRAITS, FIRST, live)
     router.read(canary, live)
@@ -264,7 +307,7 @@ def test_arguments_are_not_changed(provider: str, analysis: Mapping[str, Any]) -
     assert canary.model_dump() == spec
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", GENERATING)
 def test_the_owner_is_set_on_creation_only(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     for body in router.desired(canary, TRAITS, FIRST, {}).values():
@@ -275,7 +318,7 @@ def test_the_owner_is_set_on_creation_only(provider: str) -> None:
     assert all("ownerReferences" not in body["metadata"] for body in adopted.values())
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", GENERATING)
 @pytest.mark.parametrize(
     ("kind", "group", "name"),
     [
@@ -296,7 +339,7 @@ def test_objects_of_another_controller_are_refused(
             router.desired(canary, TRAITS, FIRST, {**ours, ref: taken})
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", GENERATING)
 def test_an_owner_that_is_no_controller_does_not_matter(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart", "uid": "1"}
@@ -307,7 +350,7 @@ def test_an_owner_that_is_no_controller_does_not_matter(provider: str) -> None:
     assert router.desired(canary, TRAITS, FIRST, live) == live
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", GENERATING)
 def test_the_apex_route_has_its_metadata_and_keeps_flux_away(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     apex = router.desired(canary, TRAITS, FIRST, {})[router.refs(canary)[-1]]
@@ -318,14 +361,14 @@ def test_the_apex_route_has_its_metadata_and_keeps_flux_away(provider: str) -> N
     assert "labels" not in apex["metadata"]
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", GENERATING)
 def test_a_service_target_has_no_selector_label(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     apex = router.desired(canary, Traits(None), FIRST, {})[router.refs(canary)[-1]]
     assert apex["metadata"]["labels"] == {"team": "shop"}
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", GENERATING)
 def test_names_follow_the_service_name(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {}, name="basket")
     live = router.desired(canary, TRAITS, Route(primary=60, canary=40), {})
@@ -347,12 +390,13 @@ def test_weights_that_do_not_sum_to_100_are_no_split(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     half = Route(primary=50, canary=50)
     for wrong in (0, 49, 100):
-        live = copy.deepcopy(dict(router.desired(canary, TRAITS, half, {})))
-        entries(live[router.refs(canary)[-1]])[-1]["weight"] = wrong
+        live = copy.deepcopy(written(router, canary, half, existing(canary)))
+        entry = entries(live[router.refs(canary)[-1]])[-1]
+        entry["percent" if "percent" in entry else "weight"] = wrong
         assert router.read(canary, live) is None
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", GENERATING)
 def test_objects_that_we_created_go_away_with_the_canary(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     live = router.desired(canary, TRAITS, LAST, {})
@@ -366,10 +410,10 @@ def test_conditions_are_served_or_refused_but_never_ignored(provider: str) -> No
         assert "x-beta" in str(router.desired(canary, TRAITS, LAST, {}))
     else:
         with pytest.raises(ConfigError, match=r"spec\.analysis\.match"):
-            router.desired(canary, TRAITS, LAST, {})
+            router.desired(canary, TRAITS, LAST, existing(canary))
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", GENERATING)
 def test_spec_service_is_needed(provider: str) -> None:
     canary = canary_for(provider, {})
     spec = canary.spec.model_copy(update={"service": None})
@@ -428,10 +472,10 @@ def test_any_service_can_be_read_repeated_and_extended(
     possible = [analysis for analysis, when in STRATEGIES.values() if when(router.capabilities)]
     canary = canary_for(provider, data.draw(st.sampled_from(possible)), **service)
     route = Route(primary=100 - weight, canary=weight)
-    first = router.desired(at(canary, route), TRAITS, route, {})
+    first = written(router, canary, route, existing(canary))
     assert router.read(at(canary, route), first) == route
     live = {ref: noisy(stored(body)) for ref, body in first.items()}
-    again = router.desired(at(canary, route), TRAITS, route, live)
+    again = written(router, canary, route, live)
     assert all(again[ref] is live[ref] for ref in live)
 
 
@@ -446,7 +490,7 @@ def test_every_entry_of_the_registry_is_a_router(provider: str) -> None:
 
 @pytest.mark.parametrize("provider", ["", "Istio", "gatewayapi:v2", "appmesh:v1beta1", "none"])
 def test_unknown_providers_are_an_error(provider: str) -> None:
-    with pytest.raises(ConfigError, match=r"istio, kubernetes, traefik"):
+    with pytest.raises(ConfigError, match=r"istio, knative, kubernetes, traefik"):
         router_for(provider, RouterSettings())
 
 
@@ -459,5 +503,4 @@ def test_examples_in_the_documentation_work(page: str) -> None:
     for canary in canaries:
         router = router_of(canary.spec.provider)
         assert canary.spec.provider.startswith(page)
-        live = router.desired(canary, TRAITS, FIRST, {})
-        assert router.read(canary, live) == FIRST
+        assert router.read(canary, written(router, canary, FIRST, existing(canary))) == FIRST

@@ -18,6 +18,7 @@ import yaml
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Route
 from flagger_controller.api.traits import Port, Selector, Traits
+from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Object, Ref
 from flagger_controller.routing import kubernetes, router_for
 from flagger_controller.routing.base import Objects, RouterSettings
@@ -41,11 +42,16 @@ def traits_of(case: Mapping[str, Any]) -> Traits:
 
 def live_of(canary: Canary, case: Mapping[str, Any]) -> dict[Ref, Object]:
     router = router_for(case["spec"]["provider"], RouterSettings())
-    refs = {
-        (ref.resource.kind, ref.name): ref
-        for ref in (*router.refs(canary), *kubernetes.service_refs(canary))
-    }
-    return {refs[body["kind"], body["metadata"]["name"]]: body for body in case.get("live", ())}
+    known = (*router.refs(canary), *kubernetes.service_refs(canary))
+    bodies = list(case.get("live", ()))
+    revisions = [body["metadata"]["name"] for body in bodies if body["kind"] == "Revision"]
+    known += tuple(Ref(resources.KNATIVE_REVISIONS, name, canary.namespace) for name in revisions)
+    refs = {(ref.resource.api_version, str(ref)): ref for ref in known}
+    return {refs[body["apiVersion"], _called(body)]: body for body in bodies}
+
+
+def _called(body: Object) -> str:
+    return f"{body['kind']} {body['metadata']['name']}.{body['metadata']['namespace']}"
 
 
 def outcome(case: Mapping[str, Any]) -> Mapping[Ref, Object]:
@@ -106,7 +112,7 @@ def test_a_second_time_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "provider", ["kubernetes", "traefik", "gatewayapi-v1", "gatewayapi-v1beta1", "istio"]
+    "provider", ["kubernetes", "traefik", "gatewayapi-v1", "gatewayapi-v1beta1", "istio", "knative"]
 )
 def test_every_provider_has_examples(provider: str) -> None:
     assert [name for name in CASES if name.startswith(f"{provider}/")]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flagger_controller.api import knative
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.cluster import resources
@@ -44,9 +45,13 @@ SIZES: dict[str, Object] = {
 """What the specs of workloads have besides selector and template."""
 
 
+KNATIVE = "serving.knative.dev/v1/Service"
+
+
 def canary(kind: str, **extra: Any) -> Canary:
+    api, _, name = kind.rpartition("/")
     spec = {
-        "targetRef": {"apiVersion": "v1", "kind": kind, "name": "podinfo"},
+        "targetRef": {"apiVersion": api or "v1", "kind": name, "name": "podinfo"},
         "service": {"port": 80, "portDiscovery": True},
         "analysis": {"stepWeight": 10},
     }
@@ -83,6 +88,11 @@ def target_object(kind: str, **template: Any) -> Object:
     if kind == "Service":
         selector = {"app": template.get("image", "podinfo")}
         return {"metadata": meta, "spec": SERVICE_SPEC | {"selector": selector}}
+    if kind == KNATIVE:
+        number = template.get("image", "podinfo:1").partition(":")[2]
+        meta["annotations"] = {knative.PRIMARY_REVISION: "podinfo-1"}
+        status = {"latestCreatedRevisionName": f"podinfo-{number}"}
+        return {"metadata": meta, "spec": {"template": pods(**template)}, "status": status}
     spec = {"selector": {"matchLabels": {"app": "podinfo"}}, "template": pods(**template)}
     return {"metadata": meta, "spec": copy.deepcopy(spec | SIZES[kind])}
 
@@ -100,8 +110,18 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(params=sorted(TARGETS.keys() - {KNATIVE}))
+def twin(request: pytest.FixtureRequest) -> str:
+    """A kind whose primary is an object of its own."""
+    return str(request.param)
+
+
 @pytest.fixture
 def target(kind: str) -> Target:
+    return made(kind)
+
+
+def made(kind: str) -> Target:
     return target_for(canary(kind), TargetSettings(include_label_prefix=("team",)))
 
 
@@ -109,7 +129,12 @@ def configs_of(target: Target, body: Object) -> dict[ConfigRef, Object]:
     return {ref: CONFIGS[ref] for ref in target.configs(body)}
 
 
-def test_a_new_primary_is_complete(target: Target, kind: str) -> None:
+def test_only_a_twin_is_made(target: Target, kind: str) -> None:
+    assert target.twin == (kind != KNATIVE)
+
+
+def test_a_new_primary_is_complete(twin: str) -> None:
+    kind, target = twin, made(twin)
     source = target_object(kind)
     body = target.primary(canary(kind), source, configs_of(target, source), None)
     assert (body["apiVersion"], body["kind"]) == (target.resource.api_version, kind)
@@ -150,7 +175,7 @@ def test_metadata_is_no_revision(target: Target, kind: str) -> None:
     source = target_object(kind)
     changed = copy.deepcopy(source)
     changed["metadata"] |= {"labels": {"x": "y"}, "generation": 9, "resourceVersion": "11"}
-    changed["status"] = {"anything": 1}
+    changed["status"] = {**source.get("status", {}), "anything": 1}
     assert target.revision(source) == target.revision(changed)
 
 
@@ -172,6 +197,8 @@ def test_inputs_stay_as_they_are(target: Target, kind: str) -> None:
     target.scaled(built, source, up=False, replicas=1)
     target.reverted(source, live, replicas=1)
     target.health(built, live, primary=True, now=NOW)
+    target.workload(built, source, primary=True)
+    target.carries(built, live)
     assert (source, configs, live) == before
 
 
@@ -256,7 +283,7 @@ def test_the_primary_of_a_workload_has_a_disruption_budget(target: Target, kind:
     copies = target.copies(canary(kind), source, users)
     found = {ref: body for ref, body in copies.items() if ref.peers == budget.peers}
     assert (found != {}) == (budget.peers in target.refs(canary(kind), source))
-    assert (found != {}) == (kind != "Service")
+    assert (found != {}) == (kind not in ("Service", KNATIVE))
     live = {ref: stored(body) for ref, body in found.items()}
     assert target.copies(canary(kind), source, users | live).items() >= live.items()
     assert target.stale(canary(kind), source, users | live) == ()
@@ -268,6 +295,28 @@ def test_a_target_that_is_like_its_primary_is_not_refused(target: Target, kind: 
     target.check(canary(kind), source, None)
     live = stored(target.primary(canary(kind), source, configs_of(target, source), None))
     target.check(canary(kind), source, live)
+
+
+def test_the_primary_tells_its_revision(target: Target, kind: str) -> None:
+    """Also when the target has another one by now; a Service cannot tell."""
+    source = target_object(kind)
+    configs = configs_of(target, source)
+    promoted = canary(kind)
+    for spec, known in ((target.revision(source), kind != "Service"), ("v2:other", False)):
+        tracked = tracking.checksums(configs) if configs else None
+        update = {"last_applied_spec": spec, "tracked_configs": tracked}
+        status = promoted.status.model_copy(update=update)
+        now = promoted.model_copy(update={"status": status})
+        assert target.carries(now, target.primary(now, source, configs, None)) == known
+
+
+def test_readiness_is_that_of_an_object_that_is_watched(target: Target, kind: str) -> None:
+    source, built = target_object(kind, image="podinfo:2"), canary(kind)
+    for primary in (False, True):
+        ref = target.workload(built, source, primary=primary)
+        assert (ref in target.refs(built, source)) != target.twin
+        number = {False: "podinfo-2", True: "podinfo-1"}[primary]
+        assert ref.name == (f"podinfo{'-primary' * primary}" if target.twin else number)
 
 
 def test_health_tells_what_is_missing(target: Target, kind: str) -> None:

@@ -211,7 +211,7 @@ async def test_templates_and_providers_come_from_the_watch() -> None:
     [
         ("template", "MetricTemplate errors.shop not found"),
         ("provider", "AlertProvider errors.shop not found"),
-        ("revision", "Knative Service errors.shop not found"),
+        ("revision", 'services.serving.knative.dev "errors" not found'),
         ("secret", 'secrets "errors" not found'),
     ],
 )
@@ -220,6 +220,17 @@ async def test_what_is_not_there(what: str, text: str) -> None:
     with pytest.raises(NotFound) as caught:
         await getattr(lookup, what)("shop", "errors")
     assert str(caught.value) == text
+
+
+async def test_the_latest_revision_of_a_knative_service() -> None:
+    api = FakeApi()
+    lookup = Lookup(api, TemplateStore())
+    ref = Ref(resources.KNATIVE_SERVICES, "cart", "shop")
+    api.put(ref, {"spec": {}})
+    with pytest.raises(NotFound, match=r"Knative Service cart\.shop has no revision"):
+        await lookup.revision("shop", "cart")
+    api.put(ref, {"spec": {}, "status": {"latestCreatedRevisionName": "cart-00002"}})
+    assert await lookup.revision("shop", "cart") == "cart-00002"
 
 
 async def test_secrets_are_decoded_and_read_anew_each_time() -> None:

@@ -177,6 +177,14 @@ def test_other_targets_are_no_rivals(store: CanaryStore, other: dict[str, object
     assert store.rival(mine) == ""
 
 
+def test_a_service_and_a_knative_service_of_a_name_are_two_targets(store: CanaryStore) -> None:
+    name, core = "cart", {"apiVersion": "v1", "kind": "Service"}
+    knative = {"apiVersion": "serving.knative.dev/v1", "kind": "Service"}
+    store.put(canary("older", created="2020-01-01T00:00:00Z", targetRef={**core, "name": name}))
+    mine, _ = store.put(canary(targetRef={**knative, "name": name}))
+    assert store.rival(mine) == ""
+
+
 def test_keys_of_objects() -> None:
     assert key_of(canary()) == KEY
     assert key_of({"metadata": {"name": "x"}}) == "x."

@@ -96,6 +96,13 @@ def test_a_route_that_is_not_in_force_is_waited_for(phase: Phase) -> None:
     assert (walk.rule, walk.status, walk.warnings) == ("route_lagging", at, ["not programmed"])
 
 
+@pytest.mark.parametrize("phase", ANALYSING)
+def test_a_run_that_may_repair_the_primary_does_not_wait_for_a_route_to_it(phase: Phase) -> None:
+    at = status(phase, run={**HALF, "primary_broken": True})
+    walk = Walk(case(at, lagging="not programmed", primary=GONE))
+    assert walk.rule == "progressive"
+
+
 # The target (step 19)
 
 

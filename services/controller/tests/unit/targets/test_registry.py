@@ -15,8 +15,11 @@ Build = Callable[..., Any]
 @pytest.mark.parametrize("kind", targets.TARGETS)
 def test_every_target_kind_loads(canary: Build, kind: str) -> None:
     settings = TargetSettings(selector_labels=("x",))
-    target = targets.target_for(canary(targetRef={"kind": kind}), settings)
-    assert target.resource.kind == kind
+    api, _, name = kind.rpartition("/")
+    ref = {"kind": name, "apiVersion": api or "apps/v1"}
+    target = targets.target_for(canary(targetRef=ref), settings)
+    assert target.resource.kind == name
+    assert not api or target.resource.api_version == api
     assert target.settings == settings  # type: ignore[attr-defined]
 
 
@@ -38,11 +41,8 @@ def test_no_scaler(canary: Build) -> None:
         (
             {"kind": "ReplicaSet"},
             'spec.targetRef.kind "ReplicaSet" is not supported; '
-            "use one of DaemonSet, Deployment, Service, StatefulSet",
-        ),
-        (
-            {"kind": "Service", "apiVersion": "serving.knative.dev/v1"},
-            "spec.targetRef: Knative Services are not supported; use a Deployment",
+            "use one of DaemonSet, Deployment, Service, StatefulSet, "
+            "serving.knative.dev/v1/Service",
         ),
     ],
 )

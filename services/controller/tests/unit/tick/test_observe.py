@@ -305,10 +305,16 @@ async def test_a_config_that_is_not_used_any_more_is_not_reported(bench: Bench) 
             {"apiVersion": "v1", "kind": "Service", "name": "lost"},
             'service lost.shop get query error: services "lost" not found',
         ),
+        (
+            {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "lost"},
+            "Knative Service lost.shop get query error: "
+            'services.serving.knative.dev "lost" not found',
+        ),
     ],
 )
 async def test_a_missing_target(bench: Bench, reference: dict[str, str], text: str) -> None:
-    found = await bench.problem(canary(targetRef=reference))
+    provider = "knative" if "knative" in reference["apiVersion"] else "traefik"
+    found = await bench.problem(canary(targetRef=reference, provider=provider))
     assert found == f"{text}; create it, or correct spec.targetRef"
 
 
