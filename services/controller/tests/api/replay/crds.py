@@ -12,6 +12,8 @@ KINDS = (
     ("traefik.io", "v1alpha1", "traefikservices", "TraefikService"),
     ("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute"),
     ("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject"),
+    ("serving.knative.dev", "v1", "services", "Service"),
+    ("serving.knative.dev", "v1", "revisions", "Revision"),
 )
 
 

@@ -30,6 +30,8 @@ KINDS = {
     "networking.istio.io/v1beta1/destinationrules": "DestinationRule.networking.istio.io",
     "traefik.io/v1alpha1/traefikservices": "TraefikService.traefik.io",
     "gateway.networking.k8s.io/v1/httproutes": "HTTPRoute",
+    "serving.knative.dev/v1/services": "Service.serving.knative.dev",
+    "serving.knative.dev/v1/revisions": "Revision.serving.knative.dev",
 }
 """Path of a kind to the name that recordings use."""
 
