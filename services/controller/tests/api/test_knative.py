@@ -207,4 +207,5 @@ def test_a_release_survives_a_fault(
     outcome = outcomes[write, fault].result()
     assert (knative.primary(outcome.body), traffic(outcome.body)) == (SECOND, PROMOTED)
     assert outcome.splits[1:] == RELEASE
-    assert outcome.alerts.count(COMPLETED) == 1
+    # The end is told at least once: a process that is killed may not know that it was.
+    assert 1 <= outcome.alerts.count(COMPLETED) <= (2 if fault.kills else 1)
