@@ -29,7 +29,7 @@ from flagger_controller.operator.clients import Clients, candidate, mesh_client
 from flagger_controller.operator.server import Server
 from flagger_controller.operator.settings import Settings
 from flagger_controller.operator.store import key_of
-from flagger_controller.tick.tick import RESYNC
+from flagger_controller.tick.pace import RESYNC
 
 logger = logging.getLogger(__name__)
 

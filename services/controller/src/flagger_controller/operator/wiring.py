@@ -29,9 +29,10 @@ from flagger_controller.tick.announce import Announcer
 from flagger_controller.tick.commit import Committer
 from flagger_controller.tick.converge import Converger
 from flagger_controller.tick.gather import Gatherer
+from flagger_controller.tick.pace import RESYNC
 from flagger_controller.tick.reject import Rejecter
 from flagger_controller.tick.shell import Memory, Shell
-from flagger_controller.tick.tick import RESYNC, Tick
+from flagger_controller.tick.tick import Tick
 
 DRAIN: Final = 5.0
 """Seconds that queues get at shutdown."""

@@ -9,7 +9,7 @@ import random
 import string
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from flagger_controller.api.base import Object
@@ -19,20 +19,19 @@ from flagger_controller.cluster.client import ApiError
 from flagger_controller.cluster.failures import Kind
 from flagger_controller.errors import ConfigError, FlaggerError, Gone, Retriable
 from flagger_controller.rollout import step as engine
-from flagger_controller.rollout.case import ACTIVE, ANALYSING, SETTLED, Case
+from flagger_controller.rollout.case import ACTIVE, ANALYSING, Case
 from flagger_controller.rollout.decision import Decision, Event, Need
 from flagger_controller.rollout.evidence import Evidence, Health, Revision, Seen
 from flagger_controller.targets.revision import is_upstream_hash
 from flagger_controller.tick.commit import FINALIZER, named
 from flagger_controller.tick.observe import Problem, judged, mirrors
+from flagger_controller.tick.pace import RESYNC, Pace
 from flagger_controller.tick.plan import Plan
 from flagger_controller.tick.shell import Memory, Shell
 from flagger_controller.tick.world import World
 
 logger = logging.getLogger(__name__)
 
-RESYNC: Final = 600.0
-"""Seconds between two looks at a canary that nothing happens to: repairs what a watch missed."""
 SOON: Final = 0.5
 """Seconds until a converge that failed after a commit is done again."""
 WALKS: Final = 6
@@ -41,8 +40,6 @@ OUTAGES: Final = 5
 """Ticks in a row that the API server failed, until that is told."""
 QUESTIONS: Final = 200
 """Checks in one walk; a canary has one for each hook and metric."""
-LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
-"""When the first tick is due; now would be too late for the `now` that a tick began with."""
 
 
 @dataclass
@@ -69,7 +66,7 @@ class Tick:
         if canary.metadata.uid == self.memory.released:
             return None
         started = self.shell.clock()
-        due = self._due_at(canary) <= started
+        due = self._pace(canary).due_at <= started
         self.memory.unsettled = False
         try:
             canary, stored = await self._hold(canary, stored)
@@ -266,7 +263,7 @@ class Tick:
 
     def _note_overrun(self, canary: Canary, took: timedelta) -> None:
         """Slow hooks and metric sources stretch the interval, each within its own limit (S34)."""
-        interval = self._interval(canary)
+        interval = self._pace(canary).interval
         if took > interval:
             logger.warning(
                 "the tick took %.0f s, longer than its interval of %.0f s: "
@@ -276,37 +273,21 @@ class Tick:
                 extra={"canary": self.key},
             )
 
-    def _due_at(self, canary: Canary) -> datetime:
-        """When the next tick is due, by what was stored and by what this process remembers."""
-        ticks = [at for at in (_parsed(_last_tick(canary.status)), self.memory.ticked) if at]
-        return max(ticks) + self._interval(canary) if ticks else LONG_AGO
-
     def _seconds_left(self, *, idle: bool) -> float | None:
-        """Until the next tick; between runs nothing is due, the watch wakes us."""
         found = self.shell.store.get(self.key)
         if found is None:
             return None
         if self.memory.unsettled:
             return SOON
-        canary, interval = found[0], self._interval(found[0])
-        if idle:
-            resting = canary.status.phase in SETTLED or canary.spec.suspend
-            return RESYNC if resting else interval.total_seconds()
-        return max(0.0, (self._due_at(canary) - self.shell.clock()).total_seconds())
+        return self._pace(found[0]).seconds_left(self.shell.clock(), idle=idle)
 
-    def _interval(self, canary: Canary) -> timedelta:
-        return timedelta(seconds=max(canary.interval, self.shell.interval_floor))
+    def _pace(self, canary: Canary) -> Pace:
+        return Pace(canary, self.shell.interval_floor, self.memory.ticked)
 
     def _log(self, canary: Canary, decision: Decision) -> None:
         logger.debug(
             "decided: %s (%s)", decision.rule, decision.reason, extra={"canary": canary.key}
         )
-
-
-def _last_tick(status: CanaryStatus) -> str:
-    """When the status was last changed; upstream moves its transition time with every write."""
-    by_upstream = status.last_transition_time if status.phase in ACTIVE else ""
-    return status.run.ticked_at or by_upstream
 
 
 def _by_upstream(status: CanaryStatus) -> bool:
@@ -318,7 +299,3 @@ def _same_target(canary: Canary, rival: str) -> str:
         f"spec.targetRef: {canary.spec.target_ref.kind} {canary.target}.{canary.namespace} is "
         f"already under the Canary {rival}; delete one of the two or give it another target"
     )
-
-
-def _parsed(text: str) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -18,7 +18,7 @@ from flagger_controller.metrics.recorder import Recorder
 from flagger_controller.operator import wiring
 from flagger_controller.operator.settings import Settings
 from flagger_controller.operator.wiring import Engine
-from flagger_controller.tick.tick import RESYNC
+from flagger_controller.tick.pace import RESYNC
 
 from .bodies import broken, canary
 

@@ -23,8 +23,9 @@ from flagger_controller.rollout import conditions
 from flagger_controller.rollout.evidence import Answer
 from flagger_controller.targets import godump
 from flagger_controller.tick.commit import FINALIZER
+from flagger_controller.tick.pace import RESYNC
 from flagger_controller.tick.shell import Memory
-from flagger_controller.tick.tick import OUTAGES, RESYNC, SOON, Tick
+from flagger_controller.tick.tick import OUTAGES, SOON, Tick
 
 from ...model.process import INTERVAL, Process
 from ...model.rig import CANARY, KEY, PRIMARY, ROUTE, TARGET, Rig, canary
