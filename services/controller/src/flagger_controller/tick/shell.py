@@ -40,6 +40,8 @@ class Memory:
     """This process has not looked at the canary yet."""
     announced: str = ""
     """`tickedAt` of the terminal status whose announcements were sent."""
+    parted: str | None = None
+    """Uid of the Canary whose end was told, before it was released."""
     released: str | None = None
     """Uid of the Canary that was reverted: until the watch tells, it looks as if it were there."""
     unsettled: bool = False

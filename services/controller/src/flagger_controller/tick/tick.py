@@ -225,9 +225,16 @@ class Tick:
             if not isinstance(world, Problem):
                 moved = judged(replace(world, canary=after, due=False), self.shell.clock)
                 await self._follow(moved)
-        if not decision.announce_first:
+        if not (decision.announce_first or self._parted(after, decision)):
             self.shell.announcer.announce(canary, after, decision.announcements)
         return after, stored
+
+    def _parted(self, canary: Canary, decision: Decision) -> bool:
+        """Was the end of this Canary told already? Releasing it may take more than one try."""
+        before = self.memory.parted
+        if decision.release:
+            self.memory.parted = canary.metadata.uid
+        return decision.release and before == canary.metadata.uid
 
     async def _follow(self, world: World) -> None:
         """Converge after a commit. A failure is told, and made good by the next converge."""

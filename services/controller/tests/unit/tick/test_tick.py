@@ -574,6 +574,26 @@ async def test_a_deleted_canary_is_released_last(bench: Bench) -> None:
     assert rig.log.events == ["Terminating canary podinfo", "Terminated canary podinfo"]
 
 
+async def test_the_end_of_a_canary_is_told_once_however_often_it_is_released(
+    bench: Bench,
+) -> None:
+    rig = await bench.rig.initialized(revertOnDeletion=True)
+    process = await bench.start()
+    await bench.tick(process)
+    rig.api.remove(CANARY)
+    await asyncio.sleep(INTERVAL)
+    await bench.tick(process)
+    forget = refuse(rig, ApiUnavailable(500, "InternalError", "etcd is away"), CANARY)
+    for _ in range(2):
+        await asyncio.sleep(INTERVAL)
+        with pytest.raises(ApiUnavailable):
+            await bench.tick(process)
+    forget()
+    await bench.tick(process)
+    assert rig.api.object(CANARY) is None
+    assert rig.log.events == ["Terminating canary podinfo", "Terminated canary podinfo"]
+
+
 async def test_a_canary_that_vanished_before_it_was_held_is_no_error(bench: Bench) -> None:
     rig = await bench.rig.initialized()
     process = await bench.start()
