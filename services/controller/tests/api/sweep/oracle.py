@@ -100,9 +100,17 @@ def _nothing_else_is_told(run: Run) -> Iterator[str]:
     told = without_waiting(found.told)
     for text in sorted({*told, *without_waiting([*found.kube_events, *found.alerts])} - usual):
         yield repr(text)
-    order = [text for text in dict.fromkeys(without_waiting(clean.told)) if text in told]
-    if [text for text in dict.fromkeys(told) if text in order] != order:
+    order = without_waiting(clean.told)
+    # A killed process may have taken the first announcement of a text with it.
+    later = run.killed and _in_order(told[::-1], order[::-1])
+    if not (_in_order(told, order) or later):
         yield f"in another order: {told}"
+
+
+def _in_order(texts: list[str], usual: list[str]) -> bool:
+    """Do the texts appear for the first time in their usual order? New ones may be anywhere."""
+    order = [text for text in dict.fromkeys(usual) if text in texts]
+    return [text for text in dict.fromkeys(texts) if text in order] == order
 
 
 def without_waiting(texts: list[str]) -> list[str]:

@@ -77,9 +77,9 @@ def outcome(changes: list[Change], **fields: Any) -> Outcome:
     return Outcome(histories=[*histories.items()], **(known | fields))
 
 
-def wrong(found: Outcome, *, killed: bool = False) -> list[str]:
-    """The checks that complain."""
-    run = Run(PROMOTE, found, outcome(RELEASE), killed)
+def wrong(found: Outcome, *, killed: bool = False, usual: list[str] | None = None) -> list[str]:
+    """The checks that complain; `usual` is what a clean run told."""
+    run = Run(PROMOTE, found, outcome(RELEASE, told=usual or TOLD), killed)
     return [text.partition(":")[0] for text in violations(run, OURS)]
 
 
@@ -176,6 +176,15 @@ def test_at_the_end(fields: dict[str, Any], expected: list[str]) -> None:
 def test_after_a_crash_the_end_may_be_told_twice() -> None:
     assert wrong(outcome(RELEASE, alerts=[SUCCESS.alert] * 2), killed=True) == []
     assert wrong(outcome(RELEASE, alerts=[SUCCESS.alert] * 3), killed=True) == ["told"]
+
+
+def test_after_a_crash_the_first_of_two_announcements_may_be_missing() -> None:
+    usual = ["Normal Starting", "Normal Restarting", *TOLD]
+    lost = outcome(RELEASE, told=usual[1:])
+    assert wrong(lost, usual=usual, killed=True) == []
+    assert wrong(lost, usual=usual) == ["new texts"]
+    mixed = outcome(RELEASE, told=["Normal Restarting", *SUCCESS.events, "Normal Starting"])
+    assert wrong(mixed, usual=usual, killed=True) == ["new texts"]
 
 
 def test_users_objects_stay_as_they_are() -> None:
