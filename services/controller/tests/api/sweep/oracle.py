@@ -128,10 +128,13 @@ def _sums(run: Run) -> Iterator[str]:
 def _backends_serve(run: Run) -> Iterator[str]:
     """When a route is written, what gets traffic has pods, unless the other one has none too.
 
-    With `skipAnalysis` the first primary is not waited for, which upstream promises.
+    With `skipAnalysis` the first primary is not waited for, which upstream promises. A write that
+    was on its way for longer than its Canary lived is garbage, and is collected.
     """
     for moment in run.found.moments:
-        if not shares(moment.after or {}) or _unattended(moment.state):
+        if not shares(moment.after or {}) or CANARY not in moment.state:
+            continue
+        if _unattended(moment.state):
             continue
         pods = {name: available(moment.state, name) for name in (PRIMARY, TARGET)}
         for name, share in serving({moment.key: moment.after or {}}).items():

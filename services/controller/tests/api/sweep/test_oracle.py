@@ -187,6 +187,13 @@ def test_after_a_crash_the_first_of_two_announcements_may_be_missing() -> None:
     assert wrong(mixed, usual=usual, killed=True) == ["new texts"]
 
 
+def test_a_route_that_arrives_after_its_canary_has_gone_serves_nobody() -> None:
+    late = [*RELEASE, (CANARY, None), (PRIMARY, None), (TARGET, workload("2", 1))]
+    stays = outcome([*RELEASE, (PRIMARY, None), (TARGET, workload("2", 1)), RELEASE[11]])
+    assert "I2 pods" in wrong(stays)
+    assert "I2 pods" not in wrong(outcome([*late, RELEASE[11]]))
+
+
 def test_users_objects_stay_as_they_are() -> None:
     body = workload("1", 1)
     body["spec"]["paused"] = True
