@@ -17,6 +17,8 @@ from .streams import Stream, Streams, expired
 
 HELD = 12.0
 """Seconds; clients give up after ten."""
+USER = "flagger"
+"""Whose requests they are when they do not say."""
 LATE = 3.0
 """Seconds for which a server that lists the past does not go on."""
 _HOP_BY_HOP = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding"})
@@ -34,6 +36,8 @@ class FaultProxy:
         self._upstream = plane.url
         self._held = held
         """Seconds without a reply, or of silence in a stream."""
+        # Go clients send no credentials without TLS; Python clients send theirs.
+        self._usual = {"Authorization": f"Bearer {plane.tokens[USER]}"}
         self._tls = ssl.create_default_context(cafile=str(plane.ca_file))
         self._counter = Counter()
         self._planned: tuple[Write, Fault] | None = None
@@ -240,7 +244,7 @@ class FaultProxy:
         return self._session.request(
             request.method,
             url if params is None else url.with_query(params),
-            headers=_kept(request.headers),
+            headers=self._usual | _kept(request.headers),
             data=body or None,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None),
