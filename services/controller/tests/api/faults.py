@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from . import protobuf
+
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _PLACE = re.compile(
     r"/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<rest>.+)"
@@ -120,12 +122,19 @@ class Counter:
         place = found["rest"]
         if method != "POST":
             return self._events.get(place, place)
-        document = json.loads(body)
-        name = document["metadata"]["name"]
+        name, message = _created(body)
         if place != "events":
             return f"{place}/{name}"
-        said = f"events/{_slug(document['message'], found['namespace'] or '')}"
+        said = f"events/{_slug(message, found['namespace'] or '')}"
         return self._events.setdefault(f"events/{name}", said)
+
+
+def _created(body: bytes) -> tuple[str, str]:
+    """The name of a new object, and what it says if it is an Event."""
+    if body.startswith(protobuf.MAGIC):
+        return protobuf.name_and_message(body)
+    document = json.loads(body)
+    return document["metadata"]["name"], document.get("message", "")
 
 
 def _slug(text: str, namespace: str) -> str:
