@@ -114,6 +114,8 @@ class Tick:
             if decision.ticked:
                 self.memory.ticked = self.shell.clock()
             if decision.release:
+                # Nobody would know any more that its end is to be told.
+                await self.shell.announcer.delivered(after)
                 await self.shell.committer.release(after, stored)
                 self.memory.released = after.metadata.uid
                 return decision

@@ -574,6 +574,26 @@ async def test_a_deleted_canary_is_released_last(bench: Bench) -> None:
     assert rig.log.events == ["Terminating canary podinfo", "Terminated canary podinfo"]
 
 
+async def test_the_end_of_a_canary_has_arrived_before_it_is_released(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = await bench.rig.initialized(revertOnDeletion=True)
+    process = await bench.start()
+    await bench.tick(process)
+    rig.api.remove(CANARY)
+    arrived: list[tuple[str, bool]] = []
+
+    async def settled(_: object) -> None:
+        arrived.append((rig.log.events[-1], rig.api.object(CANARY) is not None))
+
+    monkeypatch.setattr(rig.log, "settled", settled)
+    for _ in range(2):
+        await asyncio.sleep(INTERVAL)
+        await bench.tick(process)
+    assert arrived == [("Terminated canary podinfo", True)]
+    assert rig.api.object(CANARY) is None
+
+
 async def test_the_end_of_a_canary_is_told_once_however_often_it_is_released(
     bench: Bench,
 ) -> None:
