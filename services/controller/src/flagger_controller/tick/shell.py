@@ -7,6 +7,7 @@ from typing import Protocol
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.clock import Clock
+from flagger_controller.rollout.decision import Decision
 from flagger_controller.tick.announce import Announcer
 from flagger_controller.tick.commit import Committer
 from flagger_controller.tick.converge import Converger
@@ -30,6 +31,19 @@ class Store(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """A decision that may have been recorded or not: the reply was lost."""
+
+    before: Canary
+    decision: Decision
+
+    def about(self, canary: Canary) -> bool:
+        """The Canary is still the one that was decided about, as far as anybody knows."""
+        known, now = self.before.metadata, canary.metadata
+        return (known.uid, known.resource_version) == (now.uid, now.resource_version)
+
+
 @dataclass
 class Memory:
     """What a process remembers of a canary between ticks; nothing depends on it surviving."""
@@ -40,6 +54,8 @@ class Memory:
     """This process has not looked at the canary yet."""
     announced: str = ""
     """`tickedAt` of the terminal status whose announcements were sent."""
+    doubt: Doubt | None = None
+    """The last decision, if nobody knows whether it was recorded."""
     parted: str | None = None
     """Uid of the Canary whose end was told, before it was released."""
     released: str | None = None

@@ -15,15 +15,16 @@ from typing import Final
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import CanaryStatus
-from flagger_controller.cluster.client import ApiError
+from flagger_controller.cluster.client import ApiError, ApiUnavailable
 from flagger_controller.cluster.failures import Kind
 from flagger_controller.errors import ConfigError, FlaggerError, Gone, Retriable
 from flagger_controller.rollout import step as engine
 from flagger_controller.rollout.case import ACTIVE, ANALYSING, Case
-from flagger_controller.rollout.decision import Decision, Event, Need
+from flagger_controller.rollout.decision import Decision, Need
 from flagger_controller.rollout.evidence import Evidence, Health, Revision, Seen
 from flagger_controller.targets.revision import is_upstream_hash
 from flagger_controller.tick.commit import FINALIZER, named
+from flagger_controller.tick.herald import Herald
 from flagger_controller.tick.observe import Problem, judged, mirrors
 from flagger_controller.tick.pace import RESYNC, Pace
 from flagger_controller.tick.plan import Plan
@@ -36,8 +37,6 @@ SOON: Final = 0.5
 """Seconds until a converge that failed after a commit is done again."""
 WALKS: Final = 6
 """Decisions in one tick; a terminal transition takes three."""
-OUTAGES: Final = 5
-"""Ticks in a row that the API server failed, until that is told."""
 QUESTIONS: Final = 200
 """Checks in one walk; a canary has one for each hook and metric."""
 
@@ -49,6 +48,10 @@ class Tick:
     key: str
     shell: Shell
     memory: Memory
+
+    @property
+    def _herald(self) -> Herald:
+        return Herald(self.shell.announcer, self.memory)
 
     async def run(self) -> float | None:
         """One tick.
@@ -65,6 +68,7 @@ class Tick:
         canary, stored = found
         if canary.metadata.uid == self.memory.released:
             return None
+        self._herald.make_good(canary)
         started = self.shell.clock()
         due = self._pace(canary).due_at <= started
         self.memory.unsettled = False
@@ -72,7 +76,7 @@ class Tick:
             canary, stored = await self._hold(canary, stored)
             decision = await self._walk(canary, stored, due=due)
         except Retriable as error:
-            self._outage(error)
+            self._herald.outage(canary, error)
             raise
         except Gone as error:
             logger.info("%s", error, extra={"canary": self.key})
@@ -213,30 +217,29 @@ class Tick:
         self, canary: Canary, stored: Object, world: World | Problem, decision: Decision
     ) -> tuple[Canary, Object]:
         """Commit, converge towards the new status, announce; or announce first."""
-        if decision.announce_first:
-            self.shell.announcer.announce(canary, canary, decision.announcements)
-            await self.shell.announcer.delivered(canary)
-            self.memory.announced = canary.status.run.ticked_at
+        await self._herald.before(canary, decision)
         after = canary
         if decision.status != canary.status:
             status = decision.status
             if not isinstance(world, Problem):
                 status = named(canary.status, status, world.revision.spec, lambda: world.upstream)
-            body = await self.shell.committer.commit(canary, stored, status)
-            after, stored = self.shell.store.put(body)
+            after, stored = await self._commit(canary, stored, replace(decision, status=status))
             if not isinstance(world, Problem):
                 moved = judged(replace(world, canary=after, due=False), self.shell.clock)
                 await self._follow(moved)
-        if not (decision.announce_first or self._parted(after, decision)):
-            self.shell.announcer.announce(canary, after, decision.announcements)
+        self._herald.after(canary, after, decision)
         return after, stored
 
-    def _parted(self, canary: Canary, decision: Decision) -> bool:
-        """Was the end of this Canary told already? Releasing it may take more than one try."""
-        before = self.memory.parted
-        if decision.release:
-            self.memory.parted = canary.metadata.uid
-        return decision.release and before == canary.metadata.uid
+    async def _commit(
+        self, canary: Canary, stored: Object, decision: Decision
+    ) -> tuple[Canary, Object]:
+        try:
+            body = await self.shell.committer.commit(canary, stored, decision.status)
+        except ApiUnavailable:
+            self._herald.doubt(canary, decision)
+            raise
+        self.memory.doubt = None
+        return self.shell.store.put(body)
 
     async def _follow(self, world: World) -> None:
         """Converge after a commit. A failure is told, and made good by the next converge."""
@@ -251,24 +254,9 @@ class Tick:
             if not (retried or error.quiet):
                 self._tell(str(error))
 
-    def _outage(self, error: Retriable) -> None:
-        """Tell of an API server that answers with failures again and again.
-
-        A faster writer and a busy or absent server are nothing that a Canary's owner can mend, but
-        a webhook that cannot be called looks the same.
-        """
-        if isinstance(error, ApiError) and error.kind is Kind.UNAVAILABLE:
-            self.memory.outages += 1
-            if self.memory.outages >= OUTAGES:
-                self._tell(str(error))
-
     def _tell(self, text: str) -> None:
-        """A Warning event for an error, once until a tick succeeds or the error changes."""
-        found = self.shell.store.get(self.key)
-        if found is None or text == self.memory.told:
-            return
-        self.memory.told = text
-        self.shell.announcer.event(found[0], found[0], Event(text, warning=True, error=True))
+        if found := self.shell.store.get(self.key):
+            self._herald.problem(found[0], text)
 
     def _note_overrun(self, canary: Canary, took: timedelta) -> None:
         """Slow hooks and metric sources stretch the interval, each within its own limit (S34)."""

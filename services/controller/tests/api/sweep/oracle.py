@@ -85,6 +85,15 @@ def _told_once(run: Run) -> Iterator[str]:
         yield from _more_often(without_waiting(run.found.told), run.clean.told)
 
 
+def _told_all(run: Run) -> Iterator[str]:
+    """A process that goes on tells everything, whatever it had to try again."""
+    found, clean = run.found, run.clean
+    if not run.killed:
+        missing = {*without_waiting(clean.told)} - {*found.told}
+        missing |= {*clean.alerts} - {*found.alerts}
+        yield from sorted(missing)
+
+
 def _more_often(texts: list[str], usual: list[str]) -> Iterator[str]:
     """The texts that are said more often than in a clean run; new ones are not asked for here."""
     often = Counter(usual)
@@ -264,6 +273,7 @@ OURS: Final[Mapping[str, Check]] = {
     **COMMON,
     "status first": _routes_follow_status,
     "told once": _told_once,
+    "told all": _told_all,
     "new texts": _nothing_else_is_told,
     "exit code": _ends_in_order,
 }

@@ -157,13 +157,14 @@ def test_a_failed_promotion_leaves_traffic_on_the_target() -> None:
     ("fields", "expected"),
     [
         ({"objects": {CANARY: canary("Failed", 4)}}, ["end"] * 4),
-        ({"told": TOLD[:-1]}, ["told"]),
+        ({"told": TOLD[:-1]}, ["told", "told all"]),
         ({"kube_events": {}}, ["told"] * 2),
-        ({"alerts": []}, ["told"]),
+        ({"alerts": []}, ["told", "told all"]),
         ({"alerts": [SUCCESS.alert] * 2}, ["told", "I7 alerts"]),
         ({"told": [*TOLD, "Warning surprise"]}, ["new texts"]),
         ({"told": [*TOLD[1:], TOLD[0]]}, ["new texts"]),
         ({"told": [TOLD[0], *TOLD]}, ["told once"]),
+        ({"told": TOLD[1:]}, ["told all"]),
         ({"rested": False}, ["I8 rest"]),
         ({"exit_code": 1}, ["exit code"]),
     ],
@@ -183,6 +184,7 @@ def test_after_a_crash_the_first_of_two_announcements_may_be_missing() -> None:
     lost = outcome(RELEASE, told=usual[1:])
     assert wrong(lost, usual=usual, killed=True) == []
     assert wrong(lost, usual=usual) == ["new texts"]
+    assert wrong(outcome(RELEASE, told=usual[2:]), usual=usual, killed=True) == []
     mixed = outcome(RELEASE, told=["Normal Restarting", *SUCCESS.events, "Normal Starting"])
     assert wrong(mixed, usual=usual, killed=True) == ["new texts"]
 

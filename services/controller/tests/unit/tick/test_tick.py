@@ -23,9 +23,10 @@ from flagger_controller.rollout import conditions
 from flagger_controller.rollout.evidence import Answer
 from flagger_controller.targets import godump
 from flagger_controller.tick.commit import FINALIZER
+from flagger_controller.tick.herald import OUTAGES
 from flagger_controller.tick.pace import RESYNC
 from flagger_controller.tick.shell import Memory
-from flagger_controller.tick.tick import OUTAGES, SOON, Tick
+from flagger_controller.tick.tick import SOON, Tick
 
 from ...model.process import INTERVAL, Process
 from ...model.rig import CANARY, KEY, PRIMARY, ROUTE, TARGET, Rig, canary
@@ -296,6 +297,35 @@ async def test_a_failed_commit_leaves_everything_as_it_was(bench: Bench) -> None
     await bench.tick(process)
     assert bench.rig.status.canary_weight == 50
     assert bench.rig.log.events == ["Advance podinfo canary weight 50"]
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_a_decision_is_told_once_though_its_reply_was_lost(
+    bench: Bench, recorded: bool
+) -> None:
+    rig = await bench.rig.initialized()
+    rig.push("2")
+    process = await bench.start()
+    seen = rig.api.after_write if recorded else rig.api.before_write
+
+    def lost(write: Write) -> None:
+        if write.subresource == "status":
+            raise ApiUnavailable(0, "Unreachable", "connection reset")
+
+    forget = seen(lost)
+    await asyncio.sleep(INTERVAL)
+    with pytest.raises(ApiUnavailable):
+        await bench.tick(process)
+    forget()
+    assert rig.log.events == []
+    if recorded:
+        with pytest.raises(ApiConflict):  # the watch has not told yet
+            await process.tick.run()
+    for _ in range(2):
+        await bench.tick(process)
+    assert rig.status.phase is Phase.PROGRESSING
+    assert rig.log.events == ["New revision detected! Scaling up podinfo"]
+    assert rig.log.alerts == ["New revision detected, progressing canary analysis."]
 
 
 @pytest.mark.parametrize(
