@@ -7,10 +7,15 @@ shown any version from ours on has shown our write, whatever happened to the obj
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from flagger_controller.cluster.client import Ref, Resource
 from flagger_controller.cluster.watch import Reflector
 from flagger_controller.errors import Retriable
+
+BELIEVED: Final = 60.0
+"""Seconds after a write from which on a list is believed that does not reach up to its version:
+until then the server may be behind another one, afterwards its storage was restored."""
 
 
 class CacheStale(Retriable):
@@ -22,14 +27,14 @@ class _Expectation:
     """One object that we wrote; a deletion is shown when the object is gone or going."""
 
     at: float
-    """Loop time of the answer to our write; a list begun later shows it for sure."""
+    """Loop time of the answer to our write; a list begun later shows a deletion for sure."""
     version: int = 0
     gone: bool = False
     uid: str = ""
     shown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def met(self, reflector: Reflector | None, ref: Ref) -> bool:
-        if reflector is None or reflector.listed_at > self.at:
+        if reflector is None or reflector.listed_at > self.at + (BELIEVED if self.version else 0):
             return True
         if reflector.version < self.version:
             return False

@@ -44,6 +44,9 @@ class WatchSettings:
     backoff: float = 0.5
     """First pause after an error; doubled each time."""
     backoff_most: float = 30.0
+    past: float = 60.0
+    """How long a server that lists less than we have seen is held to be behind the others;
+    afterwards its storage was restored from a backup."""
     missing: float = 60.0
     """How often we look whether a kind that does not exist was installed."""
     jitter: Callable[[], float] = random.random
@@ -89,6 +92,7 @@ class Reflector:
         self._settings = settings or WatchSettings()
         self._entries: dict[Key, Entry] = {}
         self._failures = 0
+        self._behind_since: float | None = None
         self._limit: asyncio.Timeout | None = None
 
     def get(self, ref: Ref) -> Object | None:
@@ -133,7 +137,9 @@ class Reflector:
         """Keep the copy up to date until cancelled."""
         while True:
             try:
-                await self._list()
+                if not await self._list():
+                    await self._back_off(Retriable("the server lists the past"))
+                    continue
                 while await self._follow():
                     pass
             except ApiNotFound:
@@ -146,7 +152,8 @@ class Reflector:
                 logger.exception("watching %s failed", self.resource.plural)
                 await self._back_off(FlaggerError("internal error"))
 
-    async def _list(self) -> None:
+    async def _list(self) -> bool:
+        """Take over a list; False: it is older than what is here, and nothing was taken over."""
         began = asyncio.get_running_loop().time()
         entries: dict[Key, Entry] = {}
         token = ""
@@ -162,8 +169,20 @@ class Reflector:
             token = page.token
             if not token:
                 break
+        if self._is_past(int(page.version)):
+            return False
         self.listed_at = began
         self._replace(entries, int(page.version))
+        return True
+
+    def _is_past(self, version: int) -> bool:
+        """Is the server behind? What was seen once is not unseen, or routes would go back too."""
+        if version >= self.version:
+            self._behind_since = None
+            return False
+        now = asyncio.get_running_loop().time()
+        self._behind_since = self._behind_since or now
+        return now - self._behind_since < self._settings.past
 
     def _replace(self, entries: dict[Key, Entry], version: int) -> None:
         before, self._entries = self._entries, entries

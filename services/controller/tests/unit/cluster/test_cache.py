@@ -9,7 +9,7 @@ from flagger_controller.cluster.expectations import CacheStale
 from flagger_controller.cluster.fake import FakeApi
 from flagger_controller.cluster.writer import Writer
 
-from .world import World, config_map, deployment, replicas
+from .world import Behind, World, config_map, deployment, replicas
 
 pytestmark = pytest.mark.looptime
 
@@ -240,6 +240,25 @@ async def test_a_dead_stream_is_noticed_through_our_own_writes(world: World) -> 
     await writer.create(deployment(), replicas(1))
     with pytest.raises(CacheStale, match=r"Deployment cart\.shop"):
         await world.cache.caught_up([deployment()], seconds=5)
+    await world.cache.caught_up([deployment()], seconds=5)
+    assert count(world.cache.get(deployment())) == 1
+
+
+async def test_a_list_of_a_server_that_is_behind_does_not_show_our_write(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind = Behind(world.api, monkeypatch)
+    await behind.remember()
+    writer = Writer(world.api, world.cache)
+    world.cache.watch([deployment()], "a")
+    await world.cache.synced([deployment()])
+    world.api.pause_watches()
+    behind.begin()
+    await writer.create(deployment(), replicas(1))
+    for _ in range(2):
+        with pytest.raises(CacheStale):
+            await world.cache.caught_up([deployment()], seconds=5)
+    behind.end()
     await world.cache.caught_up([deployment()], seconds=5)
     assert count(world.cache.get(deployment())) == 1
 

@@ -10,7 +10,7 @@ from flagger_controller.cluster.fake import FakeApi
 from flagger_controller.cluster.slim import Entry
 from flagger_controller.cluster.watch import Reflector, WatchSettings
 
-from .world import config_map, deployment, replicas
+from .world import Behind, config_map, deployment, replicas
 
 pytestmark = pytest.mark.looptime
 
@@ -275,6 +275,52 @@ async def test_history_that_is_too_old_is_nothing_to_tell(
         assert lists(api) == 2
         await watched.reflector.ready()
     assert [r for r in caplog.records if "too old" in r.message and r.levelname != "DEBUG"] == []
+
+
+async def test_a_server_that_is_behind_is_not_believed(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind = Behind(api, monkeypatch)
+    api.put(deployment(), replicas(1))
+    await behind.remember()
+    async with running(api) as watched:
+        api.put(deployment(), replicas(2))
+        await settle()
+        watched.changes.clear()
+        behind.begin()
+        before = lists(api)
+        watched.reflector.relist()
+        await asyncio.sleep(SETTINGS.past / 2)
+        assert watched.get() == api.object(deployment())
+        assert watched.reflector.problem == "the server lists the past"
+        assert 2 < lists(api) - before < 10, "it is asked again, with pauses"
+        behind.end()
+        await asyncio.sleep(SETTINGS.backoff_most)
+        assert watched.changes == []
+        assert watched.reflector.problem == ""
+        api.put(deployment(), replicas(3))
+        await settle()
+        assert watched.changes == [("cart", True, True)]
+
+
+async def test_storage_that_was_restored_is_believed_after_a_while(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind = Behind(api, monkeypatch)
+    api.put(deployment(), replicas(1))
+    await behind.remember()
+    async with running(api) as watched:
+        api.put(deployment(), replicas(2))
+        await settle()
+        watched.changes.clear()
+        behind.begin()
+        watched.reflector.relist()
+        await asyncio.sleep(SETTINGS.past / 2)
+        assert watched.changes == []
+        await asyncio.sleep(SETTINGS.past / 2 + SETTINGS.backoff_most)
+        back_and_forth = [("cart", True, True)] * 2  # this server still has the history
+        assert watched.changes == back_and_forth
+        assert watched.reflector.problem == ""
 
 
 async def test_relist_on_demand(api: FakeApi) -> None:

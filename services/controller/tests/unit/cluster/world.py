@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.cache import Cache, Change
-from flagger_controller.cluster.client import Object, Ref
+from flagger_controller.cluster.client import Object, Page, Ref
 from flagger_controller.cluster.fake import FakeApi
 
 
@@ -34,3 +36,24 @@ def config_map(name: str = "settings", namespace: str = "shop") -> Ref:
 
 def replicas(count: int) -> Object:
     return {"spec": {"replicas": count}}
+
+
+class Behind:
+    """Lists end as they were at a time; everything else is up to date."""
+
+    def __init__(self, api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._page, self._patch, self._api = api.page, monkeypatch, api
+        self._past: list[Page] = []
+
+    async def remember(self) -> None:
+        self._past.append(await self._page(resources.DEPLOYMENTS))
+
+    def begin(self) -> None:
+        async def page(*_: object, **__: object) -> Page:
+            self._api.reads["list", resources.DEPLOYMENTS] += 1
+            return self._past[-1]
+
+        self._patch.setattr(self._api, "page", page)
+
+    def end(self) -> None:
+        self._patch.setattr(self._api, "page", self._page)
