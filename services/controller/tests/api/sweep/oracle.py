@@ -159,14 +159,22 @@ def _unattended(state: Mapping[str, Object]) -> bool:
 
 
 def _routes_follow_status(run: Run) -> Iterator[str]:
-    """A route shows what was decided and committed before, until the Canary is to go."""
+    """A route shows what was decided and committed before, until the Canary is to go.
+
+    Only from a backend that had no pods since then all traffic goes to the other one.
+    """
+    empty: set[str] = set()
     for moment in run.found.moments:
+        if moment.key == CANARY:
+            empty.clear()
+        empty |= {name for name in (PRIMARY, TARGET) if not available(moment.state, name)}
         status = (moment.state.get(CANARY) or {}).get("status", {})
         if not shares(moment.after or {}) or status.get("phase") == "Terminating":
             continue
         decided = (status.get("run", {}).get("route") or {}).get("canary", 0)
         share = serving({moment.key: moment.after or {}})[TARGET]
-        if share != decided:
+        spared = TARGET if share == 0 else PRIMARY
+        if share != decided and not (share in (0, 100) and spared in empty):
             yield f"{share} percent for {TARGET} while the status says {decided}"
 
 

@@ -141,6 +141,22 @@ def test_on_the_way(changes: Callable[[], list[Change]], expected: list[str]) ->
     assert wrong(outcome(changes())) == expected
 
 
+def test_traffic_leaves_a_primary_without_pods_without_a_decision() -> None:
+    """StatefulSets may have none for a moment while they are rolled."""
+    spared = [
+        *RELEASE[:9],
+        (PRIMARY, workload("2", 0)),
+        (ROUTE, route(canary=100)),
+        (PRIMARY, workload("2", 1)),
+        (ROUTE, route(primary=75, canary=25)),
+        *RELEASE[10:],
+    ]
+    assert wrong(outcome(spared)) == []
+    assert wrong(outcome([*RELEASE[:9], (ROUTE, route(canary=100)), *RELEASE[9:]])) == [
+        "status first"
+    ]
+
+
 def test_a_failed_promotion_leaves_traffic_on_the_target() -> None:
     """Primary and target are the same version then, and the target is the one that serves."""
     changes = [
