@@ -18,11 +18,13 @@ from .faults import SWEPT, Fault, Write
 from .scene import Object, Scene, World
 from .sweep.acts import answers, application
 from .sweep.cases import Wanted, planned, steady
-from .sweep.oracle import OURS, Run, violations, without_waiting
+from .sweep.oracle import OURS, violations
 from .sweep.outcome import Outcome
 from .sweep.play import Beside, Cast, Disturbance, Staging, fail, play, strike, undisturbed
 from .sweep.routes import Shares, shares
+from .sweep.run import Run
 from .sweep.scenarios import FAILURE, RELEASE, SUCCESS, Scenario
+from .sweep.told import without_waiting
 
 pytestmark = [pytest.mark.api, pytest.mark.timeout(900)]
 

@@ -4,21 +4,18 @@ The end must be the same: objects, status, what was told. And on the way there t
 docs/architecture.md hold for every version of every object, in the order of their revisions.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
 from ..invariants import too_early
 from ..replay.normal import difference
 from ..scene import Object, image, plain
+from . import told
 from .outcome import CANARY, Moment, Outcome
 from .routes import PRIMARY, TARGET, available, keys, serving, shares, workload
-from .scenarios import Scenario
+from .run import Check, Run
 
-WAITING = (" not ready: ", "all the metrics providers are available")
-"""Parts of what is told again with each tick that waits for pods."""
 USERS = (
     *keys(TARGET),
     *(
@@ -27,24 +24,6 @@ USERS = (
     ),
     "ScaledObject.keda.sh/podinfo",
 )
-
-
-@dataclass(frozen=True)
-class Run:
-    """What is to be judged."""
-
-    scenario: Scenario
-    found: Outcome
-    clean: Outcome
-    """The same release without a fault."""
-    killed: bool = False
-    """A process has ended in between: then it may say some things twice, and some not at all."""
-    pace: int = 1
-    extra: tuple[str, ...] = ()
-    """What may be told in addition."""
-
-
-Check = Callable[[Run], Iterator[str]]
 
 
 def violations(run: Run, checks: Mapping[str, Check]) -> list[str]:
@@ -61,70 +40,6 @@ def _same_end(run: Run) -> Iterator[str]:
             yield f"{key} is left over"
         elif found[key] != clean[key]:
             yield f"{key} differs by {difference(clean[key], found[key])}"
-
-
-def _end_is_told(run: Run) -> Iterator[str]:
-    end, found = run.scenario.end, run.found
-    least, most = (int(end.survives), 2) if run.killed else (1, 1)
-    for text in end.events:
-        if found.told.count(text) < least:
-            yield f"the event webhook was not told {text!r}"
-        if found.kube_events.get(text, 0) < least:
-            yield f"there is no Event {text!r}"
-    if end.alert and not least <= found.alerts.count(end.alert) <= most:
-        yield f"{found.alerts.count(end.alert)} alerts {end.alert!r}"
-
-
-def _one_alert_a_transition(run: Run) -> Iterator[str]:
-    if not run.killed:
-        yield from _more_often(run.found.alerts, run.clean.alerts)
-
-
-def _told_once(run: Run) -> Iterator[str]:
-    if not run.killed:
-        yield from _more_often(without_waiting(run.found.told), run.clean.told)
-
-
-def _told_all(run: Run) -> Iterator[str]:
-    """A process that goes on tells everything, whatever it had to try again."""
-    found, clean = run.found, run.clean
-    if not run.killed:
-        missing = {*without_waiting(clean.told)} - {*found.told}
-        missing |= {*clean.alerts} - {*found.alerts}
-        yield from sorted(missing)
-
-
-def _more_often(texts: list[str], usual: list[str]) -> Iterator[str]:
-    """The texts that are said more often than in a clean run; new ones are not asked for here."""
-    often = Counter(usual)
-    for text, count in Counter(texts).items():
-        if count > often[text] > 0:
-            yield f"{count} times {text!r}"
-
-
-def _nothing_else_is_told(run: Run) -> Iterator[str]:
-    """Nothing new, in the usual order."""
-    found, clean = run.found, run.clean
-    usual = {*clean.told, *clean.kube_events, *clean.alerts, *run.extra}
-    told = without_waiting(found.told)
-    for text in sorted({*told, *without_waiting([*found.kube_events, *found.alerts])} - usual):
-        yield repr(text)
-    order = without_waiting(clean.told)
-    # A killed process may have taken the first announcement of a text with it.
-    later = run.killed and _in_order(told[::-1], order[::-1])
-    if not (_in_order(told, order) or later):
-        yield f"in another order: {told}"
-
-
-def _in_order(texts: list[str], usual: list[str]) -> bool:
-    """Do the texts appear for the first time in their usual order? New ones may be anywhere."""
-    order = [text for text in dict.fromkeys(usual) if text in texts]
-    return [text for text in dict.fromkeys(texts) if text in order] == order
-
-
-def without_waiting(texts: list[str]) -> list[str]:
-    """Texts without those that depend on how fast pods are."""
-    return [text for text in texts if not any(part in text for part in WAITING)]
 
 
 def _sums(run: Run) -> Iterator[str]:
@@ -265,14 +180,14 @@ def _ends_in_order(run: Run) -> Iterator[str]:
 
 COMMON: Final[Mapping[str, Check]] = {
     "end": _same_end,
-    "told": _end_is_told,
+    "told": told.end_is_told,
     "I1 sum": _sums,
     "I2 pods": _backends_serve,
     "I2 scale": _scaled_down_without_traffic,
     "I3 promoted": _images,
     "I5 early": _never_early,
     "I6 failed": _failed_is_safe,
-    "I7 alerts": _one_alert_a_transition,
+    "I7 alerts": told.one_alert_a_transition,
     "I8 rest": _comes_to_rest,
     "I9 owners": _users_objects,
 }
@@ -280,8 +195,8 @@ COMMON: Final[Mapping[str, Check]] = {
 OURS: Final[Mapping[str, Check]] = {
     **COMMON,
     "status first": _routes_follow_status,
-    "told once": _told_once,
-    "told all": _told_all,
-    "new texts": _nothing_else_is_told,
+    "told once": told.told_once,
+    "told all": told.told_all,
+    "new texts": told.nothing_else_is_told,
     "exit code": _ends_in_order,
 }

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from ..faults import Write
 from .cases import Case, steady
-from .oracle import Check, Run, violations
+from .oracle import violations
 from .outcome import Outcome
 from .play import NotMet, play, strike
+from .run import Check, Run
 from .scenarios import Scenario
 from .subjects import Subject
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from ..process import Launch, Program, launcher
 from ..process import ours as our_program
 from ..scene import World
-from .oracle import COMMON, OURS, Check
+from .oracle import COMMON, OURS
 from .play import Staging
+from .run import Check
 
 UPSTREAM_INTERVAL = 10
 """Seconds; upstream knows no shorter ones."""

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from ..scene import Object
-from .oracle import OURS, Run, violations
+from .oracle import OURS, violations
 from .outcome import Outcome
+from .run import Run
 from .scenarios import SCENARIOS, SUCCESS
 
 PROMOTE = SCENARIOS["promote"]
@@ -210,6 +211,17 @@ def test_a_route_that_arrives_after_its_canary_has_gone_serves_nobody() -> None:
     stays = outcome([*RELEASE, (PRIMARY, None), (TARGET, workload("2", 1)), RELEASE[11]])
     assert "I2 pods" in wrong(stays)
     assert "I2 pods" not in wrong(outcome([*late, RELEASE[11]]))
+
+
+def test_steps_may_be_told_again_for_a_newer_revision() -> None:
+    new = "Normal New revision detected! Restarting analysis for podinfo.$ns"
+    usual = ["Normal 25", new, "Normal 25", "Normal 50", *TOLD]
+    late = ["Normal 25", "Normal 50", new, "Normal 25", "Normal 50", *TOLD]
+    assert wrong(outcome(RELEASE, told=late), usual=usual) == []
+    again = [*usual[:2], new, *usual[2:]]
+    assert wrong(outcome(RELEASE, told=again), usual=usual) == ["told once"]
+    twice = [*usual[:3], *usual[2:]]
+    assert wrong(outcome(RELEASE, told=twice), usual=usual) == ["told once"]
 
 
 def test_users_objects_stay_as_they_are() -> None:
