@@ -65,7 +65,12 @@ async def stopped(rig: Rig) -> None:
     await rig.stop()
 
 
-def fail_next(rig: Rig, error: ApiError, *, times: int = 1, kind: str = "") -> None:
+def fail_next(rig: Rig, error: ApiError, *, times: int = 1, kind: str = "") -> list[ApiError]:
+    """Let the next writes fail.
+
+    Returns:
+        The failures still to come: a test whose failures never came has proved nothing.
+    """
     left = [error] * times
 
     def fail(write: Write) -> None:
@@ -73,3 +78,4 @@ def fail_next(rig: Rig, error: ApiError, *, times: int = 1, kind: str = "") -> N
             raise left.pop()
 
     rig.api.before_write(fail)
+    return left
