@@ -15,6 +15,7 @@ from flagger_controller.targets.deployment import Deployment
 Build = Callable[..., Any]
 
 TARGET = Deployment()
+PROMOTING = {"phase": "Promoting", "run": {"tickedAt": "2026-01-01T00:00:00.000Z"}}
 UPSTREAM_ID = "8d5f3e0a-54a1-4a57-9a44-6d1a1c9f1f11"
 CONFIG = ConfigRef("ConfigMap", "settings")
 USES_CONFIG = {"volumes": [{"name": "c", "configMap": {"name": "settings"}}]}
@@ -194,13 +195,14 @@ def test_identity_is_that_of_the_revision(canary: Build, deployment: Build) -> N
     assert len({base, *others}) == 5
 
 
+@pytest.mark.parametrize("status", [{}, PROMOTING], ids=["between-runs", "promoting"])
 def test_t32_promoting_twice_is_promoting_once(
-    canary: Build, deployment: Build, stored: Build
+    canary: Build, deployment: Build, stored: Build, status: Object
 ) -> None:
-    target = deployment(pod=USES_CONFIG)
-    live = stored(TARGET.primary(canary(), target, {CONFIG: config()}, None))
-    assert TARGET.promoted(canary(), target, {CONFIG: config()}, live)
-    assert TARGET.primary(canary(), target, {CONFIG: config()}, live) == live
+    target, at = deployment(pod=USES_CONFIG), canary(status)
+    live = stored(TARGET.primary(at, target, {CONFIG: config()}, None))
+    assert TARGET.promoted(at, target, {CONFIG: config()}, live)
+    assert TARGET.primary(at, target, {CONFIG: config()}, live) == live
 
 
 def test_new_template_is_not_promoted(canary: Build, deployment: Build, stored: Build) -> None:

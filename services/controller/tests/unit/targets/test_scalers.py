@@ -162,8 +162,12 @@ def test_updating_twice_changes_nothing(
 
 def test_update_follows_the_source(canary: Build, stored: Build) -> None:
     live = stored(HPA.primary(reference(canary), hpa(), None))
-    spec = HPA.primary(reference(canary), hpa(maxReplicas=9, behavior=None), live)["spec"]
-    assert (spec["maxReplicas"], spec["behavior"]) == (9, None)
+    live["metadata"]["labels"]["mine"] = "1"
+    source = hpa(maxReplicas=9, behavior=None)
+    source["metadata"]["labels"]["team"] = "shop"
+    body = HPA.primary(reference(canary), source, live)
+    assert (body["spec"]["maxReplicas"], body["spec"]["behavior"]) == (9, None)
+    assert body["metadata"]["labels"] == {"team": "shop", "mine": "1"}, "T6"
 
 
 def test_t3_update_keeps_metadata_of_others(canary: Build, stored: Build) -> None:
