@@ -1,7 +1,6 @@
 """Objects as the API server returns them, shared by the tests of targets."""
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 
-Build = Callable[..., Any]
+from .workloads import Build
 
 
 def merge(base: Any, changes: Any) -> Any:

@@ -1,6 +1,5 @@
 """DaemonSets as targets (targets.md section 6)."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,58 +8,36 @@ from flagger_controller.api.base import Object
 from flagger_controller.errors import ConfigError
 from flagger_controller.targets.daemonset import SCALE_TO_ZERO, DaemonSet
 
-Build = Callable[..., Any]
+from .workloads import Build, new_primary, of_kind, take_identity
 
 TARGET = DaemonSet()
 DOWN = {SCALE_TO_ZERO: "true"}
 
 
+SPEC: Object = {
+    "revisionHistoryLimit": 10,
+    "updateStrategy": {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
+    },
+}
+
+
 @pytest.fixture
-def daemonset(template: Object) -> Build:
+def daemonset(deployment: Build) -> Build:
+    """Build a target on these nodes; keyword arguments replace parts of its spec."""
+
     def build(nodes: Object | None = None, **spec: Any) -> Object:
-        pod = template["spec"] | ({} if nodes is None else {"nodeSelector": nodes})
-        return {
-            "metadata": {"name": "podinfo", "namespace": "test", "labels": {"app": "podinfo"}},
-            "spec": {
-                "revisionHistoryLimit": 10,
-                "selector": {"matchLabels": {"app": "podinfo"}},
-                "template": {"metadata": template["metadata"], "spec": pod},
-                "updateStrategy": {
-                    "type": "RollingUpdate",
-                    "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
-                },
-            }
-            | spec,
-        }
+        pod = {} if nodes is None else {"nodeSelector": nodes}
+        return of_kind("DaemonSet", deployment(pod=pod), SPEC | spec)
 
     return build
 
 
 def test_new_primary(canary: Build, daemonset: Build, template: Object) -> None:
     body = TARGET.primary(canary(), daemonset(), {}, None)
-    assert body["spec"]["template"]["metadata"].pop("annotations").keys() == {"flagger-id"}
-    assert body == {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {
-            "name": "podinfo-primary",
-            "namespace": "test",
-            "labels": {"app": "podinfo-primary"},
-            "ownerReferences": [canary().owner_reference],
-        },
-        "spec": {
-            "revisionHistoryLimit": 10,
-            "selector": {"matchLabels": {"app": "podinfo-primary"}},
-            "template": {
-                "metadata": {"labels": {"app": "podinfo-primary"}},
-                "spec": template["spec"],
-            },
-            "updateStrategy": {
-                "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
-                "type": "RollingUpdate",
-            },
-        },
-    }
+    assert take_identity(body)
+    assert body == new_primary(canary(), "DaemonSet", template, SPEC)
 
 
 @pytest.mark.parametrize(
@@ -123,13 +100,4 @@ def test_on_delete_is_refused(canary: Build, daemonset: Build) -> None:
         TARGET.check(canary(), daemonset(updateStrategy={"type": "OnDelete"}), None)
     assert str(caught.value) == (
         "daemonset podinfo.test must have RollingUpdate strategy but have OnDelete"
-    )
-
-
-def test_selector_label_missing(canary: Build, daemonset: Build) -> None:
-    with pytest.raises(ConfigError) as caught:
-        TARGET.traits(canary(), daemonset(selector={}))
-    assert str(caught.value) == (
-        "getSelectorLabel failed: daemonset podinfo.test spec.selector.matchLabels "
-        "must contain one of [app name app.kubernetes.io/name]"
     )

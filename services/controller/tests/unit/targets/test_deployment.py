@@ -1,18 +1,16 @@
 """Deployments as targets (targets.md section 5)."""
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from flagger_controller.api.base import Object
-from flagger_controller.errors import ConfigError
 from flagger_controller.targets import primary as primaries
 from flagger_controller.targets.base import ConfigRef, TargetSettings
 from flagger_controller.targets.deployment import Deployment
 
-Build = Callable[..., Any]
+from .workloads import Build, new_primary, take_identity
 
 TARGET = Deployment()
 PROMOTING = {"phase": "Promoting", "run": {"tickedAt": "2026-01-01T00:00:00.000Z"}}
@@ -33,32 +31,17 @@ def written_by_upstream(body: Object) -> Object:
 
 def test_new_primary(canary: Build, deployment: Build, template: Object) -> None:
     body = TARGET.primary(canary(), deployment(), {}, None)
-    identity = body["spec"]["template"]["metadata"]["annotations"].pop("flagger-id")
-    assert identity == "9768daf2-822e-5156-b1d2-a08471a15564"
-    assert body == {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {
-            "name": "podinfo-primary",
-            "namespace": "test",
-            "labels": {"app": "podinfo-primary"},
-            "ownerReferences": [canary().owner_reference],
-        },
-        "spec": {
-            "progressDeadlineSeconds": 600,
-            "replicas": 1,
-            "revisionHistoryLimit": 10,
-            "selector": {"matchLabels": {"app": "podinfo-primary"}},
-            "strategy": {
-                "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
-                "type": "RollingUpdate",
-            },
-            "template": {
-                "metadata": {"annotations": {}, "labels": {"app": "podinfo-primary"}},
-                "spec": template["spec"],
-            },
+    assert take_identity(body) == "9768daf2-822e-5156-b1d2-a08471a15564"
+    spec = {
+        "progressDeadlineSeconds": 600,
+        "replicas": 1,
+        "revisionHistoryLimit": 10,
+        "strategy": {
+            "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
+            "type": "RollingUpdate",
         },
     }
+    assert body == new_primary(canary(), "Deployment", template, spec)
 
 
 @pytest.mark.parametrize(("replicas", "expected"), [(0, 1), (3, 3), (None, 1)])
@@ -240,7 +223,7 @@ def test_take_over_of_another_revision_is_not_promoted(
 @pytest.mark.parametrize(
     "status",
     [
-        {"phase": "Promoting", "run": {"tickedAt": "2026-01-01T00:00:00.000Z"}},
+        PROMOTING,
         {"phase": "Progressing", "run": {"obligation": "skip"}},
     ],
 )
@@ -305,16 +288,6 @@ def test_t22_revert_patches_only_a_different_size(
     live = None if primary is None else deployment(spec={"replicas": primary})
     patch = TARGET.reverted(deployment(spec={"replicas": target}), live, replicas=3)
     assert patch == (None if expected is None else {"spec": {"replicas": expected}})
-
-
-def test_selector_label_missing(canary: Build, deployment: Build) -> None:
-    target = deployment(spec={"selector": {"matchLabels": {"app": None, "id": "x"}}})
-    with pytest.raises(ConfigError) as caught:
-        TARGET.traits(canary(), target)
-    assert str(caught.value) == (
-        "getSelectorLabel failed: deployment podinfo.test spec.selector.matchLabels "
-        "must contain one of [app name app.kubernetes.io/name]"
-    )
 
 
 def test_t30_selector_labels_are_trimmed(canary: Build, deployment: Build) -> None:

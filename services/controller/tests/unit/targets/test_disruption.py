@@ -11,7 +11,8 @@ from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
 from flagger_controller.targets.deployment import Deployment
 
-Build = Callable[..., Any]
+from .workloads import Build
+
 Live = Mapping[Ref, Object]
 
 TARGET = Deployment()

@@ -1,6 +1,5 @@
 """Knative Services as targets: which revision is which, and when one is ready (targets.md 7.2)."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,8 @@ from flagger_controller.errors import ConfigError
 from flagger_controller.targets import revision
 from flagger_controller.targets.knative import KnativeService
 
-Build = Callable[..., Any]
+from .workloads import Build
+
 TARGET = KnativeService()
 REF = Ref(resources.KNATIVE_SERVICES, "podinfo", "test")
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -1,8 +1,6 @@
 """Readiness of workloads, with upstream's texts (targets.md 5.4 and 6.3, state-machine 13.2)."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -10,7 +8,7 @@ from flagger_controller.api.base import Object
 from flagger_controller.rollout.evidence import Health
 from flagger_controller.targets import readiness
 
-Build = Callable[..., Any]
+from .workloads import Build
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 PROGRESSING = {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"}

@@ -1,15 +1,12 @@
 """Which class serves which kind."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from flagger_controller import targets
 from flagger_controller.errors import ConfigError
 from flagger_controller.targets.base import TargetSettings
 
-Build = Callable[..., Any]
+from .workloads import Build
 
 
 @pytest.mark.parametrize("kind", targets.TARGETS)

@@ -1,7 +1,6 @@
 """Autoscalers of targets and their twins (targets.md sections 10 and 11)."""
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from flagger_controller.targets.scalers import queries
 from flagger_controller.targets.scalers.hpa import HorizontalPodAutoscaler
 from flagger_controller.targets.scalers.scaledobject import PAUSED_REPLICAS, ScaledObject
 
-Build = Callable[..., Any]
+from .workloads import Build
 
 HPA = HorizontalPodAutoscaler()
 KEDA = ScaledObject()

@@ -1,8 +1,5 @@
 """Self-references of pods on their way to the primary (targets.md 5.5)."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from flagger_controller.api.base import Object
@@ -11,7 +8,7 @@ from flagger_controller.targets import primary as primaries
 from flagger_controller.targets import selfref
 from flagger_controller.targets.deployment import Deployment
 
-Build = Callable[..., Any]
+from .workloads import Build
 
 SELECTOR = Selector("app", "web")
 

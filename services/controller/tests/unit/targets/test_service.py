@@ -1,7 +1,6 @@
 """Core Services as targets (targets.md 7.1)."""
 
 import copy
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from flagger_controller.api.base import Object
 from flagger_controller.targets.service import Service
 
-Build = Callable[..., Any]
+from .workloads import Build
 
 TARGET = Service()
 

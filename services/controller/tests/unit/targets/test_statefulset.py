@@ -1,7 +1,5 @@
 """StatefulSets as targets: volumes, names, and what cannot be served (docs/targets.md)."""
 
-import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from flagger_controller.errors import ConfigError
 from flagger_controller.targets.base import ConfigRef
 from flagger_controller.targets.statefulset import StatefulSet
 
-Build = Callable[..., Any]
+from .workloads import Build, new_primary, of_kind, take_identity
 
 TARGET = StatefulSet()
 PODS = Ref(resources.SERVICES, "pods", "test")
@@ -30,6 +28,15 @@ CLAIM: Object = {
     "status": {"phase": "Pending"},
 }
 RETENTION: Object = {"whenDeleted": "Retain", "whenScaled": "Retain"}
+SPEC: Object = {
+    "persistentVolumeClaimRetentionPolicy": RETENTION,
+    "podManagementPolicy": "OrderedReady",
+    "replicas": 2,
+    "revisionHistoryLimit": 10,
+    "serviceName": "pods",
+    "updateStrategy": {"rollingUpdate": {"partition": 0}, "type": "RollingUpdate"},
+    "volumeClaimTemplates": [CLAIM],
+}
 
 
 @pytest.fixture
@@ -37,20 +44,7 @@ def statefulset(deployment: Build) -> Build:
     """Build a target as the API server returns it; keyword arguments replace parts of its spec."""
 
     def build(pod: Object | None = None, **spec: Any) -> Object:
-        body: Object = deployment(pod=pod)
-        body["kind"] = "StatefulSet"
-        body["spec"] = {
-            "persistentVolumeClaimRetentionPolicy": RETENTION,
-            "podManagementPolicy": "OrderedReady",
-            "replicas": 2,
-            "revisionHistoryLimit": 10,
-            "selector": {"matchLabels": {"app": "podinfo"}},
-            "serviceName": "pods",
-            "template": body["spec"]["template"],
-            "updateStrategy": {"rollingUpdate": {"partition": 0}, "type": "RollingUpdate"},
-            "volumeClaimTemplates": [CLAIM],
-        } | spec
-        return copy.deepcopy(body)
+        return of_kind("StatefulSet", deployment(pod=pod), SPEC | spec)
 
     return build
 
@@ -83,32 +77,18 @@ def refusal(canary: Any, target: Object, primary: Object | None = None) -> str:
 
 def test_new_primary(canary: Build, statefulset: Build, template: Object) -> None:
     body = TARGET.primary(canary(), statefulset(minReadySeconds=5, ordinals={"start": 3}), {}, None)
-    assert body["spec"]["template"]["metadata"].pop("annotations").keys() == {"flagger-id"}
-    assert body == {
-        "apiVersion": "apps/v1",
-        "kind": "StatefulSet",
-        "metadata": {
-            "name": "podinfo-primary",
-            "namespace": "test",
-            "labels": {"app": "podinfo-primary"},
-            "ownerReferences": [canary().owner_reference],
-        },
-        "spec": {
-            "minReadySeconds": 5,
-            "ordinals": {"start": 3},
-            "podManagementPolicy": "OrderedReady",
-            "replicas": 2,
-            "revisionHistoryLimit": 10,
-            "selector": {"matchLabels": {"app": "podinfo-primary"}},
-            "serviceName": "pods-primary",
-            "template": {
-                "metadata": {"labels": {"app": "podinfo-primary"}},
-                "spec": template["spec"],
-            },
-            "updateStrategy": {"rollingUpdate": {"partition": 0}, "type": "RollingUpdate"},
-            "volumeClaimTemplates": [{k: CLAIM[k] for k in CLAIM if k != "status"}],
-        },
+    assert take_identity(body)
+    spec = {
+        "minReadySeconds": 5,
+        "ordinals": {"start": 3},
+        "podManagementPolicy": "OrderedReady",
+        "replicas": 2,
+        "revisionHistoryLimit": 10,
+        "serviceName": "pods-primary",
+        "updateStrategy": {"rollingUpdate": {"partition": 0}, "type": "RollingUpdate"},
+        "volumeClaimTemplates": [{k: CLAIM[k] for k in CLAIM if k != "status"}],
     }
+    assert body == new_primary(canary(), "StatefulSet", template, spec)
 
 
 def test_a_primary_without_volumes_and_names(canary: Build, statefulset: Build) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from flagger_controller.api.base import Object
 from flagger_controller.targets import tracking
 from flagger_controller.targets.base import ConfigRef, TargetSettings
 
-Build = Callable[..., Any]
+from .workloads import Build
 
 SETTINGS = TargetSettings(include_label_prefix=("team",))
 SETTINGS_REF = ConfigRef("ConfigMap", "settings")

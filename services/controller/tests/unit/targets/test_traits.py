@@ -1,6 +1,5 @@
 """Selector and port discovery (targets.md sections 4 and 9.1)."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from flagger_controller.api.base import Object
 from flagger_controller.api.traits import Port, Selector
 from flagger_controller.targets.deployment import Deployment
 
-Build = Callable[..., Any]
+from .workloads import Build
 
 PODINFO: list[Object] = [
     {"containerPort": 9898, "name": "http", "protocol": "TCP"},
