@@ -1,0 +1,69 @@
+"""Objects as they are in a cluster: after the API server, people and other controllers."""
+
+import copy
+
+from flagger_controller.cluster.client import Object
+
+from .cases import entries
+
+
+def stored(body: Object) -> Object:
+    """What the API server makes of an object: metadata, status and the schema's defaults."""
+    result = copy.deepcopy(body)
+    result["metadata"] |= {
+        "uid": "1b2c",
+        "resourceVersion": "42",
+        "generation": 3,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "managedFields": [{"manager": "flagger"}],
+    }
+    defaults = {
+        "HTTPRoute": http_route_defaults,
+        "TraefikService": traefik_service_defaults,
+        "Service": knative_service_defaults,
+    }
+    if add := defaults.get(result.get("kind", "")):
+        add(result["spec"])
+    return result
+
+
+def http_route_defaults(spec: Object) -> None:
+    for parent in spec["parentRefs"]:
+        parent.setdefault("group", "gateway.networking.k8s.io")
+        parent.setdefault("kind", "Gateway")
+    for rule in spec["rules"]:
+        rule.setdefault("matches", [{}])
+        for match in rule["matches"]:
+            match.setdefault("path", {"type": "PathPrefix", "value": "/"})
+            for condition in (*match.get("headers", ()), *match.get("queryParams", ())):
+                condition.setdefault("type", "Exact")
+        for backend in rule["backendRefs"]:
+            backend.setdefault("group", "")
+            backend.setdefault("kind", "Service")
+            backend.setdefault("weight", 1)
+        for entry in rule.get("filters", ()):
+            if entry["type"] == "CORS":
+                entry["cors"].setdefault("maxAge", 5)
+
+
+def traefik_service_defaults(spec: Object) -> None:
+    for entry in spec["weighted"]["services"]:
+        entry.setdefault("strategy", "wrr")
+
+
+def knative_service_defaults(spec: Object) -> None:
+    for entry in spec["traffic"]:
+        entry.setdefault("latestRevision", "revisionName" not in entry)
+        entry.setdefault("percent", 0)
+
+
+def noisy(body: Object) -> Object:
+    """An object to which people and other controllers have added something of their own."""
+    result = copy.deepcopy(body)
+    metadata = result["metadata"]
+    metadata["labels"] = {**metadata.get("labels", {}), "argocd.argoproj.io/instance": "shop"}
+    metadata["annotations"] = {**metadata.get("annotations", {}), "example.com/seen": "yes"}
+    result["spec"]["foreign"] = {"a": 1}
+    for entry in entries(result):
+        entry["foreign"] = "kept"
+    return result

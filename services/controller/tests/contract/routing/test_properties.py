@@ -1,0 +1,70 @@
+"""Any Service that a Canary may ask for (hypothesis)."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flagger_controller.api.status import Route
+
+from .cases import PROVIDERS, STRATEGIES, at, canary_for, existing, router_of, written
+from .live import noisy, stored
+
+
+def texts() -> st.SearchStrategy[str]:
+    return st.text("abcdefg-.", min_size=1, max_size=8)
+
+
+def matchers(*operators: str) -> st.SearchStrategy[dict[str, str]]:
+    return st.sampled_from(operators).flatmap(
+        lambda operator: st.fixed_dictionaries({operator: texts()})
+    )
+
+
+def services() -> st.SearchStrategy[dict[str, Any]]:
+    values = matchers("exact", "regex")
+    headers = st.dictionaries(texts(), values, max_size=3)
+    match = st.fixed_dictionaries(
+        {}, optional={"uri": matchers("exact", "prefix", "regex"), "headers": headers}
+    )
+    operations = st.fixed_dictionaries(
+        {},
+        optional={
+            "add": st.dictionaries(texts(), texts(), max_size=3),
+            "set": st.dictionaries(texts(), texts(), max_size=3),
+            "remove": st.lists(texts(), max_size=2),
+        },
+    )
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "match": st.lists(match, max_size=3),
+            "hosts": st.lists(texts(), max_size=2),
+            "timeout": st.sampled_from(["", "5s"]),
+            "headers": st.fixed_dictionaries(
+                {}, optional={"request": operations, "response": operations}
+            ),
+            "rewrite": st.fixed_dictionaries({}, optional={"uri": texts(), "authority": texts()}),
+            "corsPolicy": st.fixed_dictionaries(
+                {}, optional={"allowOrigin": st.lists(texts()), "maxAge": st.just("24h")}
+            ),
+        },
+    )
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@settings(deadline=None)
+@given(data=st.data(), service=services(), weight=st.integers(0, 100))
+def test_any_service_can_be_read_repeated_and_extended(
+    provider: str, data: st.DataObject, service: dict[str, Any], weight: int
+) -> None:
+    router = router_of(provider)
+    possible = [analysis for analysis, when in STRATEGIES.values() if when(router.capabilities)]
+    canary = canary_for(provider, data.draw(st.sampled_from(possible)), **service)
+    route = Route(primary=100 - weight, canary=weight)
+    first = written(router, canary, route, existing(canary))
+    assert router.read(at(canary, route), first) == route
+    live = {ref: noisy(stored(body)) for ref, body in first.items()}
+    again = written(router, canary, route, live)
+    assert all(again[ref] is live[ref] for ref in live)
