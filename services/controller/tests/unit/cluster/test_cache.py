@@ -1,28 +1,21 @@
+"""What the watch cache knows, whom it wakes, and which reflectors it runs."""
+
 import asyncio
 
 import pytest
 
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.cache import Cache, NotSynced
-from flagger_controller.cluster.client import ApiError, Object, Ref
-from flagger_controller.cluster.expectations import CacheStale
+from flagger_controller.cluster.client import ApiError, Ref
 from flagger_controller.cluster.fake import FakeApi
-from flagger_controller.cluster.writer import Writer
 
-from .world import Behind, World, config_map, deployment, replicas
+from .world import SERVICE, World, count, deployment, replicas
 
 pytestmark = pytest.mark.looptime
-
-SERVICE = Ref(resources.SERVICES, "cart", "shop")
 
 
 def scopes(cache: Cache, ref: Ref) -> set[str]:
     return cache._kinds[ref.resource].scopes
-
-
-def count(body: Object | None) -> int:
-    assert body is not None
-    return int(body["spec"]["replicas"])
 
 
 async def test_what_is_not_known_yet_is_not_absent(world: World) -> None:
@@ -189,247 +182,6 @@ async def test_all_objects_of_a_kind(world: World) -> None:
     assert [ref.name for ref in world.cache.refs(resources.DEPLOYMENTS, "y")] == ["b"]
     world.cache.release(resources.DEPLOYMENTS)
     assert scopes(world.cache, deployment()) == set()
-
-
-async def test_waits_for_its_own_writes(world: World) -> None:
-    writer = Writer(world.api, world.cache)
-    world.cache.watch([deployment()], "a")
-    await world.cache.synced([deployment()])
-    world.api.pause_watches()
-    await writer.create(deployment(), replicas(1))
-    assert world.cache.get(deployment()) is None
-    asyncio.get_running_loop().call_later(3, world.api.resume_watches)
-    began = asyncio.get_running_loop().time()
-    await world.cache.caught_up([deployment(), SERVICE])
-    assert asyncio.get_running_loop().time() - began == pytest.approx(3, abs=0.1)
-    assert count(world.cache.get(deployment())) == 1
-    await world.cache.caught_up([deployment()], seconds=0.01)
-
-
-async def test_own_writes_are_marked_as_such(world: World) -> None:
-    writer = Writer(world.api, world.cache)
-    world.cache.watch([deployment()], "a")
-    await world.cache.synced([deployment()])
-    await writer.create(deployment(), replicas(1))
-    await world.cache.caught_up([deployment()])
-    world.api.put(deployment(), replicas(2))
-    await asyncio.sleep(0.1)
-    assert [change.own for _, change in world.changes] == [True, False]
-
-
-async def test_own_writes_to_any_of_a_kind_are_marked_and_waited_for(world: World) -> None:
-    writer = Writer(world.api, world.cache)
-    world.cache.watch([deployment("")], "a")
-    await world.cache.synced([deployment("")])
-    world.api.pause_watches()
-    await writer.create(deployment("new"), replicas(1))
-    waiting = asyncio.create_task(world.cache.caught_up([deployment("")]))
-    await asyncio.sleep(1)
-    assert not waiting.done()
-    world.api.resume_watches()
-    await waiting
-    assert world.cache.refs(resources.DEPLOYMENTS, "shop") == [deployment("new")]
-    assert [change.own for _, change in world.changes] == [True]
-
-
-async def test_a_dead_stream_is_noticed_through_our_own_writes(world: World) -> None:
-    writer = Writer(world.api, world.cache)
-    world.cache.watch([deployment()], "a")
-    await world.cache.synced([deployment()])
-    world.api.pause_watches()
-    await writer.create(deployment(), replicas(1))
-    with pytest.raises(CacheStale, match=r"Deployment cart\.shop"):
-        await world.cache.caught_up([deployment()], seconds=5)
-    await world.cache.caught_up([deployment()], seconds=5)
-    assert count(world.cache.get(deployment())) == 1
-
-
-async def test_a_list_of_a_server_that_is_behind_does_not_show_our_write(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    behind = Behind(world.api, monkeypatch)
-    await behind.remember()
-    writer = Writer(world.api, world.cache)
-    world.cache.watch([deployment()], "a")
-    await world.cache.synced([deployment()])
-    world.api.pause_watches()
-    behind.begin()
-    await writer.create(deployment(), replicas(1))
-    for _ in range(2):
-        with pytest.raises(CacheStale):
-            await world.cache.caught_up([deployment()], seconds=5)
-    behind.end()
-    await world.cache.caught_up([deployment()], seconds=5)
-    assert count(world.cache.get(deployment())) == 1
-
-
-async def test_a_write_overtaken_by_somebody_else_counts_as_shown(world: World) -> None:
-    writer = Writer(world.api, world.cache)
-    world.cache.watch([deployment()], "a")
-    await world.cache.synced([deployment()])
-    world.api.pause_watches()
-    await writer.create(deployment(), replicas(1))
-    world.api.remove(deployment())
-    world.api.resume_watches()
-    await world.cache.caught_up([deployment()])
-    assert world.cache.get(deployment()) is None
-
-
-async def test_waits_for_its_own_deletions(world: World) -> None:
-    writer = Writer(world.api, world.cache)
-    world.api.put(deployment(), replicas(1))
-    world.cache.watch([deployment()], "a")
-    await world.cache.synced([deployment()])
-    world.api.pause_watches()
-    await writer.delete(deployment())
-    waiting = asyncio.create_task(world.cache.caught_up([deployment()]))
-    await asyncio.sleep(1)
-    assert not waiting.done()
-    world.api.resume_watches()
-    await waiting
-    assert world.cache.get(deployment()) is None
-
-
-async def test_a_deletion_held_up_by_a_finalizer_is_shown(world: World) -> None:
-    writer = Writer(world.api, world.cache)
-    world.api.put(deployment(), {"metadata": {"finalizers": ["x/y"]}})
-    world.cache.watch([deployment()], "a")
-    await world.cache.synced([deployment()])
-    await writer.delete(deployment())
-    await world.cache.caught_up([deployment()])
-    live = world.cache.get(deployment())
-    assert live is not None
-    assert live["metadata"]["deletionTimestamp"]
-
-
-async def test_a_creation_followed_by_a_deletion(world: World) -> None:
-    writer = Writer(world.api, world.cache)
-    world.cache.watch([deployment()], "a")
-    await world.cache.synced([deployment()])
-    world.api.pause_watches()
-    await writer.create(deployment(), replicas(1))
-    await writer.delete(deployment())
-    waiting = asyncio.create_task(world.cache.caught_up([deployment()]))
-    await asyncio.sleep(1)
-    assert not waiting.done()
-    world.api.resume_watches()
-    await waiting
-    assert world.cache.get(deployment()) is None
-
-
-async def test_nobody_waits_for_what_was_given_up(world: World) -> None:
-    writer = Writer(world.api, world.cache)
-    world.cache.watch([deployment()], "a")
-    await world.cache.synced([deployment()])
-    world.api.pause_watches()
-    await writer.create(deployment(), replicas(1))
-    waiting = asyncio.create_task(world.cache.caught_up([deployment()], seconds=60))
-    await asyncio.sleep(1)
-    world.cache.unwatch("a")
-    await waiting
-
-
-async def test_nothing_is_remembered_of_a_kind_that_was_given_up(world: World) -> None:
-    writer = Writer(world.api, world.cache)
-    world.cache.watch([deployment("")], "a")
-    await world.cache.synced([deployment("")])
-    await writer.create(deployment("shown"), replicas(1))
-    await world.cache.caught_up([deployment("")])
-    world.api.pause_watches()
-    await writer.create(deployment("hidden"), replicas(1))
-    waiting = asyncio.create_task(world.cache.caught_up([deployment("")], seconds=60))
-    await asyncio.sleep(1)
-    world.cache.unwatch("a")
-    await waiting
-    assert world.cache._written == {}
-
-
-async def test_references_learnt_step_by_step_cost_nothing(world: World) -> None:
-    """As a tick does it: the target first, then the configs that its pods use."""
-    writer = Writer(world.api, world.cache)
-    world.api.put(config_map(), {"data": {"color": "blue"}})
-    everything = [deployment(), config_map()]
-    for turn in range(20):
-        world.cache.watch([deployment()], "a")
-        await world.cache.synced([deployment()])
-        world.cache.watch(everything, "a")
-        await world.cache.synced(everything)
-        await world.cache.caught_up(everything)
-        body = await world.cache.data(config_map())
-        assert body is not None
-        if turn == 10:
-            await writer.patch(config_map(), {"data": {"color": "red"}})
-        assert body["data"]["color"] == ("red" if turn > 10 else "blue")
-        await asyncio.sleep(10)
-    for kind in (resources.DEPLOYMENTS, resources.CONFIG_MAPS):
-        assert world.api.reads["list", kind] == 1
-    assert world.api.reads["get", resources.CONFIG_MAPS] == 1
-    assert [change.own for _, change in world.changes if change.old] == [True]
-
-
-async def test_what_was_given_up_is_forgotten(world: World) -> None:
-    world.api.put(config_map(), {"data": {"color": "blue"}})
-    world.cache.watch([config_map(), config_map("other")], "a")
-    await world.cache.synced([config_map()])
-    await world.cache.data(config_map())
-    world.cache.watch([config_map("other")], "a")
-    await asyncio.sleep(31)
-    assert world.cache._data == {}
-    world.cache.watch([config_map()], "a")
-    await world.cache.data(config_map())
-    assert world.api.reads["get", resources.CONFIG_MAPS] == 2
-    assert world.api.reads["list", resources.CONFIG_MAPS] == 1
-
-
-async def test_configs_are_watched_without_their_data(world: World) -> None:
-    world.api.put(config_map(), {"data": {"color": "blue"}})
-    world.cache.watch([config_map()], "a")
-    await world.cache.synced([config_map()])
-    shown = world.cache.get(config_map())
-    assert shown is not None
-    assert "data" not in shown
-    assert shown["kind"] == "ConfigMap"
-    reads = world.api.reads
-
-    for _ in range(3):
-        body = await world.cache.data(config_map())
-        assert body is not None
-        assert body["data"] == {"color": "blue"}
-    assert reads["get", resources.CONFIG_MAPS] == 1
-
-    world.api.put(config_map(), {"data": {"color": "red"}})
-    await asyncio.sleep(0.1)
-    assert world.seen()[-1] == ("a", "settings", True, True)
-    body = await world.cache.data(config_map())
-    assert body is not None
-    assert body["data"] == {"color": "red"}
-    assert reads["get", resources.CONFIG_MAPS] == 2
-
-    world.api.remove(config_map())
-    await asyncio.sleep(0.1)
-    assert await world.cache.data(config_map()) is None
-    assert reads["get", resources.CONFIG_MAPS] == 2
-
-
-async def test_a_config_that_we_wrote_is_not_read(world: World) -> None:
-    writer = Writer(world.api, world.cache)
-    world.cache.watch([config_map()], "a")
-    await world.cache.synced([config_map()])
-    await writer.create(config_map(), {"data": {"color": "blue"}})
-    await world.cache.caught_up([config_map()])
-    body = await world.cache.data(config_map())
-    assert body is not None
-    assert body["data"] == {"color": "blue"}
-    assert world.api.reads["get", resources.CONFIG_MAPS] == 0
-
-
-async def test_a_config_that_vanishes_while_it_is_read(world: World) -> None:
-    world.api.put(config_map(), {"data": {"color": "blue"}})
-    world.cache.watch([config_map()], "a")
-    await world.cache.synced([config_map()])
-    world.api.pause_watches()
-    world.api.remove(config_map())
-    assert await world.cache.data(config_map()) is None
 
 
 async def test_a_thousand_changes_while_nobody_looks(world: World) -> None:

@@ -10,6 +10,8 @@ from flagger_controller.cluster.cache import Cache, Change
 from flagger_controller.cluster.client import Object, Page, Ref
 from flagger_controller.cluster.fake import FakeApi
 
+SERVICE = Ref(resources.SERVICES, "cart", "shop")
+
 
 @dataclass
 class World:
@@ -36,6 +38,11 @@ def config_map(name: str = "settings", namespace: str = "shop") -> Ref:
 
 def replicas(count: int) -> Object:
     return {"spec": {"replicas": count}}
+
+
+def count(body: Object | None) -> int:
+    assert body is not None
+    return int(body["spec"]["replicas"])
 
 
 class Behind:
