@@ -3,13 +3,15 @@
 from typing import Any
 
 from flagger_controller.api.status import Phase
-from flagger_controller.cluster.client import ApiError
+from flagger_controller.cluster.client import ApiConflict, ApiError, ApiUnavailable
 from flagger_controller.cluster.fake import Write
 from flagger_controller.rollout.evidence import Answer, Measured, Unmeasured
 
 from .invariants import check_all, check_now
 from .rig import CANARY, TARGET, Rig
 
+CONFLICT = ApiConflict(409, "Conflict", "injected")
+OUTAGE = ApiUnavailable(503, "Unavailable", "injected")
 DENIED = Answer(ok=False, error="Forbidden")
 METRICS = [{"name": "errors", "query": "q", "thresholdRange": {"max": 200}}]
 ON_PRIMARY = {"podinfo-primary": 100}
@@ -25,15 +27,13 @@ def hook(kind: str, name: str = "gate") -> dict[str, Any]:
 
 
 def respec(rig: Rig, **spec: Any) -> None:
-    body = rig.api.object(CANARY)
-    assert body is not None
+    body = rig.found(CANARY)
     body["spec"] |= spec
     rig.api.put(CANARY, body)
 
 
 def scale(rig: Rig, replicas: int) -> None:
-    body = rig.api.object(TARGET)
-    assert body is not None
+    body = rig.found(TARGET)
     body["spec"]["replicas"] = replicas
     rig.api.put(TARGET, body)
 

@@ -151,16 +151,14 @@ class Machine(RuleBasedStateMachine):
 
     def respec(self, spec: Object | None = None) -> None:
         """Replace the spec, or only say anew whether it is suspended."""
-        body = self.rig.api.object(CANARY)
-        assert body is not None
+        body = self.rig.found(CANARY)
         wanted = {**(spec or body["spec"]), "suspend": self.suspended}
         self.act(lambda: self.rig.api.put(CANARY, {**body, "spec": wanted}))
 
     @rule(replicas=st.integers(0, 2))
     @precondition(lambda self: self.rig.target.resource in REPLICATED)
     def scale(self, replicas: int) -> None:
-        body = self.rig.api.object(self.rig.target)
-        assert body is not None
+        body = self.rig.found(self.rig.target)
         scaled = {**body, "spec": {**body["spec"], "replicas": replicas}}
         self.act(lambda: self.rig.api.put(self.rig.target, scaled))
 
@@ -259,8 +257,7 @@ class Machine(RuleBasedStateMachine):
         """The target has a revision that is not the one the status is about."""
         if blocked(self.rig.status):
             return False
-        body = self.rig.api.object(self.rig.target)
-        assert body is not None
+        body = self.rig.found(self.rig.target)
         kind = target_for(self.rig.canary, TargetSettings())
         return kind.revision(body) != self.rig.status.last_applied_spec
 
@@ -291,8 +288,7 @@ class Machine(RuleBasedStateMachine):
             raise AssertionError(f"I4: ends as {self.rig.status!r}: {said}")
         self.rest()
         self.do(self.checked())
-        target = self.rig.api.object(self.rig.target)
-        assert target is not None
+        target = self.rig.found(self.rig.target)
         assert self.rig.target.resource not in kubelet.WORKLOADS or not kubelet.wanted(target)
         status = self.rig.status
         assert status.last_promoted_spec == status.last_applied_spec

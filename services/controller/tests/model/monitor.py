@@ -90,8 +90,7 @@ class Monitor:
         self._advanced = now
 
     def _check_promotion(self, after: Object) -> None:
-        status, target = self._rig.status, self._rig.api.object(self._rig.target)
-        assert target is not None
+        status, target = self._rig.status, self._rig.found(self._rig.target)
         if status.phase is Phase.INITIALIZING and target == after:
             return  # nothing serves by the mark yet: it follows the target
         skips = status.run.obligation is Obligation.SKIP

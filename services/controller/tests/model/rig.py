@@ -153,6 +153,12 @@ class Rig:
 
     # The world
 
+    def found(self, ref: Ref) -> Object:
+        """An object that must be there."""
+        body = self.api.object(ref)
+        assert body is not None, f"{ref} is not there"
+        return body
+
     @property
     def target(self) -> Ref:
         return Ref(KINDS[self.kind].resource, NAME, NAMESPACE)
@@ -179,15 +185,13 @@ class Rig:
     @property
     def canary(self) -> Canary:
         """The Canary as it is stored."""
-        body = self.api.object(CANARY)
-        assert body is not None
+        body = self.found(CANARY)
         return Canary.from_api(body)
 
     @property
     def status(self) -> CanaryStatus:
         """Where its release stands, also when its spec cannot be decoded."""
-        body = self.api.object(CANARY)
-        assert body is not None
+        body = self.found(CANARY)
         return CanaryStatus.model_validate(body.get("status") or {}).decoded()
 
     @property
@@ -197,13 +201,11 @@ class Rig:
         return {entry["name"]: entry.get("weight", 1) for entry in services.get("services", [])}
 
     def tag(self, ref: Ref) -> str:
-        body = self.api.object(ref)
-        assert body is not None
+        body = self.found(ref)
         return tag_of(body)
 
     def replicas(self, ref: Ref) -> int:
-        body = self.api.object(ref)
-        assert body is not None
+        body = self.found(ref)
         return int(body["spec"]["replicas"])
 
     def deploy(self, **spec: Any) -> None:
@@ -217,8 +219,7 @@ class Rig:
 
     def push(self, tag: str) -> None:
         """A user changes the image of the target."""
-        body = self.api.object(self.target)
-        assert body is not None
+        body = self.found(self.target)
         self.api.put(self.target, tagged(body, tag))
 
     def pods(self) -> None:

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 
 from flagger_controller.api.status import Obligation, Phase
-from flagger_controller.cluster.client import ApiConflict, ApiError, ApiUnavailable
+from flagger_controller.cluster.client import ApiError
 from flagger_controller.cluster.fake import Write
 from flagger_controller.rollout.evidence import Answer, Unmeasured
 
 from .acts import (
+    CONFLICT,
     DENIED,
     METRICS,
     ON_PRIMARY,
     ON_TARGET,
+    OUTAGE,
     analysis,
     fail_next,
     failed,
@@ -30,11 +32,9 @@ from .acts import (
     ticks,
 )
 from .invariants import check_now
-from .rig import CANARY, PAUSE, PRIMARY, SERVICE, TARGET, Rig, canary
-from .targets import deployment
+from .rig import PAUSE, PRIMARY, SERVICE, TARGET, Rig
 
 pytestmark = pytest.mark.looptime
-OUTAGE = ApiUnavailable(503, "Unavailable", "injected")
 
 
 # A
@@ -113,25 +113,20 @@ async def test_provider_kubernetes_keeps_serving_after_a_failed_promotion() -> N
 
 
 def selector(rig: Rig) -> str:
-    service = rig.api.object(SERVICE)
-    assert service is not None
+    service = rig.found(SERVICE)
     return str(service["spec"]["selector"]["app"])
 
 
 # C
 
 
-@pytest.mark.parametrize(
-    "error",
-    [ApiConflict(409, "Conflict", "injected"), OUTAGE],
-)
+@pytest.mark.parametrize("error", [CONFLICT, OUTAGE])
 async def test_the_first_status_write_may_fail(error: ApiError) -> None:
     """Fault C: upstream writes the first status in its watch handler and never schedules the
     Canary when that fails.
     """
     rig = Rig()
-    rig.api.put(TARGET, deployment())
-    rig.api.put(CANARY, canary())
+    rig.deploy()
     left = fail_next(rig, error, times=3, kind="Canary")
     await rig.until(Phase.INITIALIZED)
     assert not left

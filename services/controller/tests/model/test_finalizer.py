@@ -12,8 +12,7 @@ pytestmark = pytest.mark.looptime
 
 
 def finalizers(rig: Rig) -> list[str]:
-    body = rig.api.object(CANARY)
-    assert body is not None
+    body = rig.found(CANARY)
     found: list[str] = body["metadata"].get("finalizers") or []
     return found
 

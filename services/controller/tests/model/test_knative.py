@@ -25,8 +25,7 @@ async def started(**spec: Any) -> Rig:
 
 
 def service(rig: Rig) -> Object:
-    body = rig.api.object(TARGET)
-    assert body is not None
+    body = rig.found(TARGET)
     return body
 
 

@@ -50,8 +50,7 @@ async def test_a_target_deleted_during_a_run_holds_it() -> None:
     rig = await Rig().initialized()
     rig.push("2")
     await reach(rig, weight=25)
-    target = rig.api.object(TARGET)
-    assert target is not None
+    target = rig.found(TARGET)
     rig.api.remove(TARGET)
     for _ in range(3):
         await rig.pass_interval()
@@ -123,16 +122,14 @@ async def test_two_canaries_with_one_target_do_not_fight() -> None:
         "delete one of the two or give it another target"
     )
     assert rig.log.warnings.count(text) == 1
-    body = rig.api.object(ref)
-    assert body is not None
+    body = rig.found(ref)
     (condition,) = body["status"]["conditions"]
     assert (condition["type"], condition["status"]) == ("Ready", "False")
     assert body["status"]["phase"] == ""
     rig.api.remove(CANARY)
     for _ in range(3):
         await rig.pass_interval()
-    body = rig.api.object(ref)
-    assert body is not None
+    body = rig.found(ref)
     assert body["status"]["phase"] == "Initialized"
     assert [each["type"] for each in body["status"]["conditions"]] == ["Promoted"]
     await rig.stop()

@@ -15,8 +15,7 @@ async def test_first_release_takes_over() -> None:
     assert rig.replicas(TARGET) == 0
     assert rig.replicas(PRIMARY) == 1
     assert rig.weights == {"podinfo-primary": 100}
-    service = rig.api.object(SERVICE)
-    assert service is not None
+    service = rig.found(SERVICE)
     assert service["spec"]["selector"] == {"app": "podinfo-primary"}
     await rig.stop()
 
@@ -95,8 +94,7 @@ async def test_an_idle_release_is_taken_over_from_upstream_without_a_run() -> No
     """Its hash of the revision says nothing to us, but the primary carries the same."""
     rig = await Rig().initialized()
     ours = rig.status.last_applied_spec
-    body = rig.api.object(CANARY)
-    assert body is not None
+    body = rig.found(CANARY)
     body["status"] |= {"lastAppliedSpec": "6c9dbdd48d", "lastPromotedSpec": "6c9dbdd48d"}
     rig.api.put(CANARY, body)
     for _ in range(3):

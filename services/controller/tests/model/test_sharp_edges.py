@@ -11,15 +11,17 @@ import pytest
 
 from flagger_controller.api.status import Phase, Route
 from flagger_controller.cluster import resources
-from flagger_controller.cluster.client import ApiConflict, ApiError, ApiUnavailable
+from flagger_controller.cluster.client import ApiError
 from flagger_controller.cluster.fake import Write
 from flagger_controller.rollout.evidence import Answer
 
 from .acts import (
+    CONFLICT,
     DENIED,
     METRICS,
     ON_PRIMARY,
     ON_TARGET,
+    OUTAGE,
     analysis,
     fail_next,
     failed,
@@ -29,8 +31,7 @@ from .acts import (
     stopped,
     ticks,
 )
-from .rig import CANARY, PRIMARY, SERVICE, TARGET, Rig, canary
-from .targets import deployment
+from .rig import CANARY, PRIMARY, SERVICE, TARGET, Rig
 
 pytestmark = pytest.mark.looptime
 VIRTUAL_SERVICE = replace(SERVICE, resource=resources.VIRTUAL_SERVICES)
@@ -81,8 +82,7 @@ async def test_promoting_with_nothing_left_on_the_canary_ends() -> None:
 
 
 def edit_status(rig: Rig, *, run: Any, **changes: Any) -> None:
-    body = rig.api.object(CANARY)
-    assert body is not None
+    body = rig.found(CANARY)
     body["status"] |= {**changes, "run": run.to_api()}
     rig.api.put(CANARY, body)
 
@@ -206,12 +206,10 @@ async def test_onboarding_with_a_primary_that_never_starts_touches_nothing(provi
     rig = Rig(broken=("primary-1",))
     apex = {"spec": {"selector": {"app": "podinfo"}, "ports": [{"port": 80}]}}
     rig.api.put(SERVICE, {**apex, "metadata": {"name": "podinfo", "namespace": "default"}})
-    rig.api.put(TARGET, deployment())
-    rig.api.put(CANARY, canary(provider=provider))
+    rig.deploy(provider=provider)
     await ticks(rig, 12)
     assert (rig.status.phase, rig.replicas(TARGET)) == (Phase.INITIALIZING, 1)
-    service = rig.api.object(SERVICE)
-    assert service is not None
+    service = rig.found(SERVICE)
     assert service["spec"] == apex["spec"]
     rig.broken.clear()
     await rig.until(Phase.INITIALIZED)
@@ -219,7 +217,7 @@ async def test_onboarding_with_a_primary_that_never_starts_touches_nothing(provi
     await stopped(rig)
 
 
-@pytest.mark.parametrize("error", [ApiConflict(409, "Conflict", "x"), ApiUnavailable(503, "", "x")])
+@pytest.mark.parametrize("error", [CONFLICT, OUTAGE])
 async def test_route_and_status_have_the_same_cookie(error: ApiError) -> None:
     """S26: when its status write conflicts, upstream loses the cookie that the route has."""
     affinity = {"cookieName": "ck"}
@@ -241,7 +239,7 @@ async def test_route_and_status_have_the_same_cookie(error: ApiError) -> None:
     await stopped(rig)
 
 
-@pytest.mark.parametrize("error", [ApiConflict(409, "Conflict", "x"), ApiUnavailable(503, "", "x")])
+@pytest.mark.parametrize("error", [CONFLICT, OUTAGE])
 async def test_a_promotion_is_not_repeated_when_the_status_write_fails(error: ApiError) -> None:
     """S27: upstream promotes again, and all pods of the primary start anew."""
     rig = await Rig().initialized()
@@ -252,8 +250,7 @@ async def test_a_promotion_is_not_repeated_when_the_status_write_fails(error: Ap
 
     def note(write: Write) -> None:
         if write.ref == PRIMARY:
-            body = rig.api.object(PRIMARY)
-            assert body is not None
+            body = rig.found(PRIMARY)
             if not templates:
                 left.append(fail_next(rig, error, times=2, kind="Canary"))
             templates.append(body["spec"]["template"])
@@ -283,8 +280,7 @@ async def test_mirroring_that_is_switched_off_ends() -> None:
 
 
 def mirrors(rig: Rig) -> bool:
-    route = rig.api.object(VIRTUAL_SERVICE)
-    assert route is not None
+    route = rig.found(VIRTUAL_SERVICE)
     return any("mirror" in rule for rule in route["spec"]["http"])
 
 
@@ -327,7 +323,6 @@ async def test_a_primary_that_died_while_idle_is_repaired_by_a_new_revision() ->
 
 
 def edit_primary(rig: Rig, tag: str) -> None:
-    body = rig.api.object(PRIMARY)
-    assert body is not None
+    body = rig.found(PRIMARY)
     body["spec"]["template"]["spec"]["containers"][0]["image"] = f"podinfo:{tag}"
     rig.api.put(PRIMARY, body)

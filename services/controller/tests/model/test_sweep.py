@@ -180,8 +180,7 @@ def inject(rig: Rig, index: int, variant: str) -> list[int]:
 
 
 def end_state(rig: Rig) -> dict[str, Any]:
-    status, target = rig.status, rig.api.object(rig.target)
-    assert target is not None
+    status, target = rig.status, rig.found(rig.target)
     return {
         "phase": status.phase,
         "weight": status.canary_weight,
