@@ -61,7 +61,11 @@ def pinned(percent: int | None, name: str = "cart-00001") -> Object:
 )
 def test_the_split_is_what_was_asked_for(traffic: list[Object], found: Route | None) -> None:
     """`status.traffic` says nothing here: after a promotion both are the same revision (S26)."""
-    status = {"traffic": [{"revisionName": "cart-00001", "percent": 33}]}
+    resolved = {"revisionName": "cart-00001", "percent": 33}
+    status = {
+        "latestCreatedRevisionName": "cart-00001",
+        "traffic": [{**resolved, "latestRevision": True}, resolved],
+    }
     assert ROUTER.read(CANARY, {REF: service(traffic, status)}) == found
 
 
