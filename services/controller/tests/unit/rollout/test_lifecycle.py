@@ -6,6 +6,7 @@ import pytest
 
 from flagger_controller.api.status import Condition, Phase, Route
 from flagger_controller.rollout import messages
+from flagger_controller.rollout.decision import Event
 
 from .cases import BEFORE, DEAD, DENIED, SLOW, STAMP, Walk, case, status
 from .scenario import canary, hook
@@ -49,7 +50,8 @@ def test_the_finalizer_goes_when_everything_is_reverted() -> None:
     assert (waiting.status, waiting.decision.release, waiting.events) == (at, False, [])
     done = Walk(case(at, spec=REVERTED))
     assert (done.status, done.decision.release) == (at, True)
-    assert done.events == ["Terminated canary podinfo"]
+    (told,) = done.decision.announcements
+    assert told == Event("Terminated canary podinfo.default"), "with the phase of the status"
 
 
 def test_a_canary_that_cannot_be_observed_can_be_deleted() -> None:
