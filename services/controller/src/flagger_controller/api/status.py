@@ -145,11 +145,20 @@ class CanaryStatus(Model):
         return self.model_copy(update={field: names.get(one, one) for field, one in found.items()})
 
     @property
+    def promoted_by_upstream(self) -> bool:
+        """Upstream promoted the revision: it enters these phases only after it wrote the primary.
+
+        We enter them before, and record that we approved.
+        """
+        return self.phase in _PROMOTED and not self.run.promotion_approved
+
+    @property
     def route(self) -> Route:
         """The split in force; all traffic on the primary where none was recorded."""
         return self.run.route or Route()
 
 
+_PROMOTED: Final = frozenset({Phase.PROMOTING, Phase.FINALISING})
 _HASHES: Final = ("lastAppliedSpec", "lastPromotedSpec")
 _ALWAYS: Final = frozenset({"phase", "canaryWeight", "failedChecks", "iterations"})
 

@@ -107,9 +107,8 @@ def carry(source: Object, spec: Object, fields: Iterable[str]) -> None:
 
 
 def _promoting(canary: Canary) -> bool:
-    """Did we decide a promotion? Upstream enters the phase only after it wrote the template."""
-    status, ours = canary.status, canary.status.run.ticked_at != ""
-    return (status.phase is Phase.PROMOTING and ours) or status.run.obligation is Obligation.SKIP
+    status = canary.status
+    return status.phase is Phase.PROMOTING or status.run.obligation is Obligation.SKIP
 
 
 def _identity_of(pod_template: Object) -> str:

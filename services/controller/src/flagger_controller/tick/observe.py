@@ -205,9 +205,11 @@ def _promoted(world: World, primary: Object) -> bool:
 
     While the live target is that revision, the target kind compares; also between runs, when only
     upstream knows which revision it is. When the target has moved on, a mark on the primary still
-    tells.
+    tells. Of a promotion by upstream the phase tells, whatever the target is by now.
     """
     canary, kind = world.canary, world.parts.target
+    if canary.status.promoted_by_upstream:
+        return True
     recorded = canary.status.last_applied_spec
     foreign = canary.status.phase in SETTLED and is_upstream_hash(recorded)
     if not world.missing and (foreign or world.revision.spec == recorded):

@@ -223,7 +223,7 @@ def test_take_over_of_another_revision_is_not_promoted(
 @pytest.mark.parametrize(
     "status",
     [
-        PROMOTING,
+        {"phase": "Promoting"},
         {"phase": "Progressing", "run": {"obligation": "skip"}},
     ],
 )
@@ -235,15 +235,6 @@ def test_take_over_while_promoting_trusts_no_foreign_identity(
     promoting = canary(status=status)
     assert not TARGET.promoted(promoting, target, {CONFIG: config()}, live)
     assert TARGET.promoted(promoting, target, {}, _without_config(live))
-
-
-def test_take_over_of_a_promotion_that_upstream_began_rolls_nothing(
-    canary: Build, deployment: Build, stored: Build
-) -> None:
-    target = deployment(pod=USES_CONFIG)
-    live = written_by_upstream(stored(TARGET.primary(canary(), target, {CONFIG: config()}, None)))
-    promoting = canary(status={"phase": "Promoting"})
-    assert TARGET.promoted(promoting, target, {CONFIG: config()}, live)
 
 
 def _without_config(live: Object) -> Object:

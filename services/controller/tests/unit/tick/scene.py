@@ -137,9 +137,11 @@ class Scene:
         return self.memory.get(ref) if ref in self.memory.objects else None
 
     def become(self, phase: Phase | None = None, run: Run | None = None, **changes: Any) -> "Scene":
-        """Another phase, another run record, or another status field."""
+        """Another phase, another run record, or another status field; promotions are our own."""
         status = self.canary.status
         update = {"phase": phase or status.phase, "run": run or status.run, **changes}
+        if update["phase"] in (Phase.PROMOTING, Phase.FINALISING):
+            update["run"] = update["run"].model_copy(update={"promotion_approved": True})
         self.canary = self.canary.model_copy(update={"status": status.model_copy(update=update)})
         return self
 
