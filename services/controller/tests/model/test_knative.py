@@ -60,6 +60,7 @@ async def test_a_revision_that_is_not_ready_gets_no_primary() -> None:
             await rig.step()
             await rig.pass_interval()
         assert rig.status.phase is Phase.INITIALIZING
+        assert "Knative Revision podinfo-00001 is not ready: Deploying" in rig.log.warnings
         assert "traffic" not in service(rig)["spec"]
         rig.push("2")
         await rig.until(Phase.INITIALIZED)

@@ -105,11 +105,10 @@ def bootstrap(case: Case) -> Outcome:
 
 
 def _first_release(case: Case, events: list[Event], *, ready: bool) -> Decision:
-    if not ready:
-        events.append(Event(case.seen.primary.reason, warning=True))
-        return idle(case, "the primary is not ready", *events, ticked=True)
-    if not case.seen.settled:
-        return idle(case, "waiting for Services and routes", *events, ticked=True)
+    if not (ready and case.seen.settled):
+        if not case.seen.primary.ready:
+            events.append(Event(case.seen.primary.reason, warning=True))
+        return idle(case, "waiting for the primary, Services and routes", *events, ticked=True)
     done = Event(messages.initialized(case.canary), phase=Phase.INITIALIZED)
     return Decision(
         transitions.initialized(case),

@@ -174,6 +174,13 @@ def test_initialization_goes_on_without_metric_providers() -> None:
     assert walk.warnings == ["Error checking metric providers: Forbidden"]
 
 
+def test_initialization_with_skip_analysis_tells_what_holds_it_back() -> None:
+    """A revision of Knative is waited for all the same."""
+    spec = canary(skipAnalysis=True)
+    walk = Walk(case(status(Phase.INITIALIZING), spec=spec, primary=SLOW, settled=False))
+    assert (walk.status.phase, walk.events) == (Phase.INITIALIZING, ["slow"])
+
+
 def test_initialization_with_skip_analysis_waits_for_nothing() -> None:
     walk = Walk(
         case(status(Phase.INITIALIZING), live="v1", spec=canary(skipAnalysis=True), primary=SLOW)
