@@ -82,11 +82,12 @@ class Knative:
     def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object]:
         """No primary any more: all traffic goes to the latest revision, as without a Canary.
 
-        Upstream leaves the split as it is, and later revisions get no traffic for ever (S26).
+        Upstream leaves the split as it is, and later revisions get no traffic for ever (S26). A
+        Knative Service that has lost its mark, to upstream's revert for one, is still split.
         """
         (ref,) = self.refs(canary)
         found = live.get(ref)
-        if found is None or not knative.primary(found):
+        if found is None or not (knative.primary(found) or canary.status.last_promoted_spec):
             return {}
         annotations = objects.patched(
             dict(objects.annotations_of(found)), {knative.PRIMARY_REVISION: None}

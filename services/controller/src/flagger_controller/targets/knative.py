@@ -46,11 +46,11 @@ class KnativeService:
 
     def revision(self, target: Object) -> str:
         """Hash of the name of the latest revision, as in upstream."""
-        return revision.digest(knative.latest(target))
+        return _ours(knative.latest(target))
 
     def upstream(self, target: Object) -> str:
         """Upstream's hash of the same name."""
-        return godump.hashed(knative.latest(target), "string")
+        return _upstreams(knative.latest(target))
 
     def configs(self, target: Object) -> tuple[ConfigRef, ...]:
         """None: both revisions use the originals."""
@@ -72,7 +72,7 @@ class KnativeService:
 
     def carries(self, canary: Canary, primary: Object) -> bool:
         """Is the primary the revision that the status is about?"""
-        return revision.digest(knative.primary(primary)) == canary.status.last_applied_spec
+        return _ours(knative.primary(primary)) == canary.status.last_applied_spec
 
     def workload(self, canary: Canary, target: Object, *, primary: bool) -> Ref:
         """The revision; where no primary is marked yet, the latest is what will be it."""
@@ -115,6 +115,16 @@ class KnativeService:
         return readiness.knative_revision(canary, workload, now=now)
 
 
+def _ours(name: str) -> str:
+    """Our hash of a revision."""
+    return revision.digest(name)
+
+
+def _upstreams(name: str) -> str:
+    """Upstream's hash of a revision."""
+    return godump.hashed(name, "string")
+
+
 def _marked(target: Object, name: str) -> Object:
     body = copy.deepcopy(target)
     metadata = body["metadata"]
@@ -126,13 +136,14 @@ def _marked(target: Object, name: str) -> Object:
 
 
 def _promoted_name(canary: Canary, live: Mapping[Ref, Object]) -> str:
-    """The revision that was promoted last: the status has the hash of its name.
+    """The revision that was promoted last: the status has a hash of its name, ours or upstream's.
 
     Upstream takes the latest revision instead, which nobody may have analysed.
     """
     wanted = canary.status.last_promoted_spec
     for ref in live:
-        if ref.resource == resources.KNATIVE_REVISIONS and revision.digest(ref.name) == wanted:
+        is_revision = ref.resource == resources.KNATIVE_REVISIONS
+        if is_revision and wanted in (_ours(ref.name), _upstreams(ref.name)):
             return ref.name
     raise ConfigError(
         f"Knative Service {canary.target}.{canary.namespace} has lost its annotation "

@@ -4,7 +4,7 @@ import pytest
 
 from flagger_controller.api import knative
 from flagger_controller.api.canary import Canary
-from flagger_controller.api.status import Route
+from flagger_controller.api.status import CanaryStatus, Route
 from flagger_controller.api.traits import Traits
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Object, Ref
@@ -70,17 +70,21 @@ def test_the_split_is_what_was_asked_for(traffic: list[Object], found: Route | N
 
 
 def test_nothing_is_routed_before_there_is_a_primary() -> None:
-    live = {REF: service([latest(100)], primary="")}
+    live = {REF: service([latest(0), pinned(100)], primary="")}
     assert ROUTER.desired(CANARY, Traits(None), Route(), live) == {}
     assert ROUTER.reverted(CANARY, live) == {}
     assert ROUTER.desired(CANARY, Traits(None), Route(), {}) == {}
 
 
-def test_reverting_twice_is_reverting_once() -> None:
-    live = {REF: service([latest(0), pinned(100)])}
-    once = ROUTER.reverted(CANARY, live)
+@pytest.mark.parametrize("primary", ["cart-00001", ""])
+def test_reverting_twice_is_reverting_once(primary: str) -> None:
+    """Also when the mark is gone: upstream removes it, and then crashes (T17)."""
+    live = {REF: service([latest(0), pinned(100)], primary=primary)}
+    released = CANARY.model_copy(update={"status": CanaryStatus(last_promoted_spec="v2:1")})
+    once = ROUTER.reverted(released, live)
     assert once[REF]["spec"]["traffic"] == [latest(100)]
-    assert ROUTER.reverted(CANARY, once) == {}
+    assert knative.primary(once[REF]) == ""
+    assert ROUTER.reverted(released, once) == once
 
 
 @pytest.mark.parametrize(

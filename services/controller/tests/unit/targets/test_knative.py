@@ -12,7 +12,7 @@ from flagger_controller.api.status import Phase
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
 from flagger_controller.errors import ConfigError
-from flagger_controller.targets import revision
+from flagger_controller.targets import godump, revision
 from flagger_controller.targets.knative import KnativeService
 
 from .workloads import Build
@@ -37,8 +37,9 @@ def ref(name: str) -> Ref:
 def at(canary: Build) -> Build:
     """The Canary of a Knative Service in a phase."""
 
-    def build(phase: Phase = Phase.SUCCEEDED, promoted: str = "podinfo-00001") -> Canary:
-        status = {"phase": phase, "lastPromotedSpec": revision.digest(promoted)}
+    def build(phase: Phase = Phase.SUCCEEDED, promoted: str = "") -> Canary:
+        hashed = promoted or revision.digest("podinfo-00001")
+        status = {"phase": phase, "lastPromotedSpec": hashed}
         built: Canary = canary(status, targetRef=REFERENCE, progressDeadlineSeconds=60)
         return built
 
@@ -87,6 +88,14 @@ def test_a_lost_mark_is_that_of_the_promoted_revision(at: Build) -> None:
     del live[ref("podinfo-00001")]
     with pytest.raises(ConfigError, match=r"lost its annotation flagger\.app/primary-revision"):
         TARGET.copies(at(), lost, live)
+
+
+def test_a_lost_mark_is_found_by_upstreams_hash_too(at: Build) -> None:
+    """As after a take-over, when the last promotion was upstream's."""
+    live: dict[Ref, Object] = {ref(f"podinfo-0000{number}"): {} for number in (2, 1)}
+    by_upstream = at(Phase.FAILED, godump.hashed("podinfo-00001", "string"))
+    (body,) = TARGET.copies(by_upstream, service(marked=""), live).values()
+    assert knative.primary(body) == "podinfo-00001"
 
 
 def test_both_revisions_are_watched_and_all_of_them_without_a_mark(at: Build) -> None:
