@@ -63,6 +63,25 @@ async def test_release_that_never_gets_ready_is_rolled_back_by_the_deadline() ->
     await rig.stop()
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "StatefulSet"])
+async def test_a_revision_that_comes_before_the_first_release_is_analysed(kind: str) -> None:
+    """Upstream records it as promoted, and it never reaches production."""
+    rig = Rig(broken=("1",), kind=kind)
+    rig.deploy()
+    await rig.step()
+    rig.push("2")
+    await rig.pass_interval()
+    assert rig.status.phase is Phase.INITIALIZING
+    rig.broken.clear()
+    await rig.until(Phase.INITIALIZED)
+    assert (rig.production, rig.status.last_promoted_spec) == ("1", "")
+    await rig.until(Phase.PROGRESSING)
+    await rig.until(Phase.SUCCEEDED)
+    assert rig.production == "2"
+    assert "Advance podinfo canary weight 25" in rig.log.events
+    await rig.stop()
+
+
 async def test_an_idle_canary_causes_no_request() -> None:
     rig = await Rig().initialized()
     await rig.pass_interval()

@@ -42,13 +42,18 @@ def enter(
 
 
 def initialized(case: Case) -> CanaryStatus:
-    """The live target is the first production revision."""
+    """The first production revision is that of the target.
+
+    Of a target that has moved on since its primary was made nothing is recorded, so it is released
+    next.
+    """
+    revision = case.seen.revision.spec if case.seen.promoted else ""
     return enter(
         case,
         Phase.INITIALIZED,
         failed_checks=0,
-        last_applied_spec=case.seen.revision.spec,
-        last_promoted_spec=case.seen.revision.spec,
+        last_applied_spec=revision,
+        last_promoted_spec=revision,
         tracked_configs=_configs(case),
         run={"route": Route()},
     )

@@ -18,7 +18,7 @@ from flagger_controller.clock import Clock
 from flagger_controller.cluster.cache import Cache
 from flagger_controller.cluster.client import Ref
 from flagger_controller.errors import ConfigError
-from flagger_controller.rollout.case import ACTIVE, KUBERNETES, SETTLED
+from flagger_controller.rollout.case import ACTIVE, KUBERNETES, SETTLED, STARTING
 from flagger_controller.rollout.evidence import Health, Revision
 from flagger_controller.routing import router_for
 from flagger_controller.routing.base import RouterSettings
@@ -203,16 +203,17 @@ def _health(world: World, now: datetime, *, primary: bool) -> Health:
 def _promoted(world: World, primary: Object) -> bool:
     """Does the primary carry the revision that the status is about?
 
-    While the live target is that revision, the target kind compares; also between runs, when only
-    upstream knows which revision it is. When the target has moved on, a mark on the primary still
-    tells. Of a promotion by upstream the phase tells, whatever the target is by now.
+    While the live target is that revision, the target kind compares; also before the first release,
+    and between runs, when only upstream knows which revision it is. When the target has moved on, a
+    mark on the primary still tells. Of a promotion by upstream the phase tells, whatever the target
+    is by now.
     """
     canary, kind = world.canary, world.parts.target
     if canary.status.promoted_by_upstream:
         return True
-    recorded = canary.status.last_applied_spec
-    foreign = canary.status.phase in SETTLED and is_upstream_hash(recorded)
-    if not world.missing and (foreign or world.revision.spec == recorded):
+    phase, recorded = canary.status.phase, canary.status.last_applied_spec
+    unknown = phase in STARTING or (phase in SETTLED and is_upstream_hash(recorded))
+    if not world.missing and (unknown or world.revision.spec == recorded):
         return kind.promoted(canary, world.live[world.target_ref], world.configs, primary)
     return kind.carries(canary, primary)
 

@@ -116,7 +116,7 @@ class Scenario:
         return self.status.run.unannounced
 
     def _case(self, evidence: Evidence, *, due: bool) -> Case:
-        promoted = self.on_primary == self.status.last_applied_spec
+        promoted = self.on_primary == (self.status.last_applied_spec or self.target)
         target = self.target_health
         if target.ready and self.pods == 0:
             target = replace(target, available=False)

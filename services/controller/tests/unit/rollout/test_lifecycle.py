@@ -160,7 +160,8 @@ def test_initialization_waits(facts: dict[str, Any], events: list[str]) -> None:
 
 
 def test_initialization_is_done_as_soon_as_the_primary_serves() -> None:
-    walk = Walk(case(status(Phase.INITIALIZING, failed_checks=1), live="v1", due=False))
+    at = status(Phase.INITIALIZING, failed_checks=1)
+    walk = Walk(case(at, live="v1", promoted=True, due=False))
     assert walk.status.phase is Phase.INITIALIZED
     assert walk.events == [messages.PROVIDERS_AVAILABLE, "Initialization done! podinfo"]
     assert walk.alerts == ["info New Deployment detected, initialization completed."]

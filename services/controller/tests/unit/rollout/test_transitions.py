@@ -9,7 +9,7 @@ from flagger_controller.api.status import CanaryStatus, Obligation, Phase, Route
 from flagger_controller.rollout import transitions
 from flagger_controller.rollout.case import Case
 
-from .cases import BEFORE, GONE, NOW, READY, STAMP, TICKED, case, status
+from .cases import BEFORE, GONE, NOW, READY, STAMP, TICKED, Walk, case, status
 
 BUSY = status(
     Phase.PROGRESSING,
@@ -75,11 +75,17 @@ def test_times_have_milliseconds_because_due_times_need_them() -> None:
 @pytest.mark.parametrize("configs", [None, {}, {"configmap/c": "1"}])
 def test_initialized(configs: Any) -> None:
     at = status(Phase.INITIALIZING, failed_checks=1, iterations=1, canary_weight=1)
-    after = transitions.initialized(case(at, live="v7", configs=configs))
+    after = transitions.initialized(case(at, live="v7", configs=configs, promoted=True))
     assert after.phase is Phase.INITIALIZED
     assert (after.last_applied_spec, after.last_promoted_spec) == ("v7", "v7")
     assert after.tracked_configs == configs
     assert (after.canary_weight, after.failed_checks, after.iterations) == (0, 0, 0)
+
+
+def test_initialized_with_an_older_revision_in_production() -> None:
+    after = transitions.initialized(case(status(Phase.INITIALIZING), live="v7", promoted=False))
+    assert (after.last_applied_spec, after.last_promoted_spec) == ("", "")
+    assert Walk(case(after, live="v7")).rule == "start"
 
 
 @pytest.mark.parametrize("configs", [None, {}, {"configmap/c": "1"}])
