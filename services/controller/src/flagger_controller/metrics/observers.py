@@ -27,7 +27,6 @@ _BY_PREFIX: Final = {
     "smi:": "istio",
 }
 _SERVICE_SUFFIX: Final = ":service"
-_KNATIVE_GROUP: Final = "serving.knative.dev/"
 
 
 def provider_string(canary: Canary, mesh_provider: str) -> str:
@@ -40,8 +39,7 @@ def provider_string(canary: Canary, mesh_provider: str) -> str:
     provider = "crossover" if "crossover" in mesh_provider else mesh_provider
     if canary.spec.provider:
         provider = "linkerd" if "linkerd" in mesh_provider else canary.spec.provider
-    reference = canary.spec.target_ref
-    if reference.kind == "Service" and not reference.api_version.startswith(_KNATIVE_GROUP):
+    if canary.spec.target_ref.kind == "Service" and not canary.on_knative:
         provider += _SERVICE_SUFFIX
     return provider
 

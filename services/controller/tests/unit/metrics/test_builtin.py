@@ -126,6 +126,8 @@ def test_services_are_judged_by_their_own_provider(canary: Build) -> None:
     provider = observers.provider_string(canary(provider="nginx", targetRef=service), "istio")
     assert provider == "nginx:service"
     assert observers.observer(provider).name == "nginx"
+    older = {**service, "apiVersion": "serving.knative.dev/v1beta1"}  # a core Service to us
+    assert observers.provider_string(canary(targetRef=older), "nginx") == "nginx:service"
     knative = {**service, "apiVersion": "serving.knative.dev/v1"}
     assert observers.provider_string(canary(targetRef=knative), "knative") == "knative"
 
