@@ -61,8 +61,8 @@ def daemonset(canary: Canary, workload: Object, *, primary: bool, now: datetime)
 def knative_revision(canary: Canary, workload: Object, *, now: datetime) -> Health:
     """Readiness of a Knative revision.
 
-    Its deadline runs since it was ready last, or was made (upstream has none, T18). One that is
-    not ready may still have pods that serve.
+    Its deadline runs since the last change of its condition, or since it was made (upstream has
+    none, T18). One that is not ready may still have pods that serve.
     """
     if knative.ready(workload):
         return Health(ready=True)

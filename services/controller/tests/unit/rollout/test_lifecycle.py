@@ -229,7 +229,6 @@ def test_the_promoted_revision_is_recognised_too(phase: Phase) -> None:
         (Phase.FAILED, "start"),
         (Phase.PROGRESSING, "restart"),
         (Phase.WAITING_PROMOTION, "restart"),
-        (Phase.PROMOTING, "restart"),
     ],
 )
 def test_what_nobody_can_recognise_is_analysed(phase: Phase, rule: str) -> None:

@@ -19,15 +19,14 @@ from flagger_controller.cluster.client import (
     Ref,
 )
 from flagger_controller.cluster.fake import Write
-from flagger_controller.rollout import conditions
 from flagger_controller.rollout.evidence import Answer
-from flagger_controller.targets import godump
 from flagger_controller.tick.commit import FINALIZER
 from flagger_controller.tick.herald import OUTAGES
 from flagger_controller.tick.pace import RESYNC
 from flagger_controller.tick.shell import Memory
 from flagger_controller.tick.tick import SOON, Tick
 
+from ...model import upstream
 from ...model.process import INTERVAL, Process
 from ...model.rig import CANARY, KEY, PRIMARY, ROUTE, TARGET, Rig, canary
 from ...model.targets import deployment
@@ -155,20 +154,9 @@ async def test_after_a_restart_a_tick_is_due_when_it_was_due_before(bench: Bench
     assert bench.rig.status.canary_weight == 50
 
 
-def by_upstream(rig: Rig) -> None:
-    """The Canary as upstream would have written it right now."""
-    body, target = rig.api.object(CANARY), rig.api.object(TARGET)
-    assert body is not None
-    assert target is not None
-    status = {key: value for key, value in body["status"].items() if key != "run"}
-    status["lastTransitionTime"] = conditions.timestamp(rig.now())
-    status["lastAppliedSpec"] = godump.hashed(target["spec"]["template"], "v1.PodTemplateSpec")
-    rig.api.put(CANARY, {**body, "status": status})
-
-
 async def test_a_run_of_upstream_goes_on_when_its_next_tick_is_due(bench: Bench) -> None:
     await bench.progressing()
-    by_upstream(bench.rig)
+    await upstream.leaves(bench.rig)
     await asyncio.sleep(4)
     process = await bench.start()
     left = await bench.tick(process)
@@ -183,7 +171,7 @@ async def test_a_run_of_upstream_goes_on_when_its_next_tick_is_due(bench: Bench)
 
 async def test_a_revision_that_was_pushed_while_nobody_led_is_analysed(bench: Bench) -> None:
     await bench.progressing()
-    by_upstream(bench.rig)
+    await upstream.leaves(bench.rig)
     bench.rig.push("3")
     process = await bench.start()
     await bench.tick(process)
