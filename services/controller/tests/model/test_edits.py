@@ -6,6 +6,7 @@ import pytest
 
 from flagger_controller.api.status import Phase
 
+from . import upstream
 from .acts import respec
 from .invariants import check_all
 from .rig import PRIMARY, Rig
@@ -56,6 +57,20 @@ async def test_conditions_that_go_do_not_let_everybody_in(
     assert rig.log.events.count("Starting canary analysis for podinfo") == 2
     assert rig.tag(PRIMARY) == "2"
     check_all(rig)
+    await rig.stop()
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_conditions_of_a_run_that_upstream_began_are_remembered(provider: str) -> None:
+    rig = await first_step(provider, iterations=5, match=MATCH)
+    await upstream.leaves(rig)
+    await rig.step()
+    assert share(rig) == 0
+    respec(rig, analysis=analysis(iterations=5))
+    await rig.step()
+    assert share(rig) == 0
+    await rig.until(Phase.SUCCEEDED)
+    assert rig.tag(PRIMARY) == "2"
     await rig.stop()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from flagger_controller.rollout import finishing, judging, lifecycle, strategy
+from flagger_controller.rollout import adoption, finishing, judging, lifecycle, strategy
 from flagger_controller.rollout.case import Case
 from flagger_controller.rollout.decision import Announcement, Decision, Need, Remark
 
@@ -26,7 +26,7 @@ RULES: Final[tuple[Rule, ...]] = (
     lifecycle.suspended,
     lifecycle.blocked,
     lifecycle.bootstrap,
-    lifecycle.adopt,
+    adoption.adopt,
     lifecycle.restart,
     lifecycle.opened,
     finishing.unfinished,
