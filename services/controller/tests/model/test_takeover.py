@@ -16,6 +16,7 @@ from flagger_controller.targets.revision import PREFIX
 from . import upstream
 from .rig import CANARY, Rig
 from .test_configs import CONFIG, reading_target
+from .traffic import exposed, splits
 
 pytestmark = pytest.mark.looptime
 
@@ -33,6 +34,13 @@ BEGUN = ("New revision detected!", "Starting canary analysis", "Initialization d
 def written(rig: Rig, ref: Ref) -> int:
     """How often an object was written since upstream went."""
     return sum(write.ref == ref for write in rig.api.writes)
+
+
+def served(rig: Rig) -> str:
+    """By whom everybody is served; empty when it is not the same for all."""
+    canary = rig.canary
+    share = exposed(splits(rig.api, canary, canary.spec.provider), canary)
+    return {0: "primary", 100: "canary"}.get(share, "")
 
 
 def begun(rig: Rig) -> list[str]:
@@ -152,6 +160,27 @@ async def test_a_promotion_by_another_version_is_finished_too() -> None:
         await rig.pass_interval()
     assert (rig.status.phase, begun(rig), written(rig, rig.primary)) == (Phase.SUCCEEDED, [], 0)
     assert rig.status.last_promoted_spec.startswith(PREFIX)
+    await rig.stop()
+
+
+@pytest.mark.parametrize("provider", ["traefik", "kubernetes"])
+async def test_a_failed_promotion_stays_on_the_target_until_its_fix_is_promoted(
+    provider: str,
+) -> None:
+    """Upstream sends everybody to the dead primary when the fix comes (S1), or before (S28)."""
+    analysis = {"interval": "10s", "stepWeight": 50} if provider == "traefik" else {"iterations": 1}
+    rig = await Rig(broken=("primary-2",)).initialized(provider=provider, analysis=analysis)
+    rig.push("2")
+    await rig.until(Phase.FAILED)
+    await upstream.leaves(rig)
+    await rig.pass_interval()
+    assert served(rig) == "canary"
+    rig.push("3")
+    while rig.status.phase is not Phase.PROMOTING:
+        await rig.pass_interval()
+        assert served(rig) == "canary"
+    await rig.until(Phase.SUCCEEDED)
+    assert (served(rig), rig.production) == ("primary", "3")
     await rig.stop()
 
 

@@ -1,13 +1,14 @@
-"""The rule that takes over what needs no run: hashes of upstream, and a target that went back."""
+"""The rule that takes over what upstream left, and a target that went back: neither needs a run."""
 
 from flagger_controller.api.status import Phase, Run
-from flagger_controller.rollout.case import ACTIVE, SETTLED, STARTING, Case
+from flagger_controller.rollout import weights
+from flagger_controller.rollout.case import ACTIVE, KUBERNETES, SETTLED, STARTING, Case
 from flagger_controller.rollout.decision import Decision
 from flagger_controller.rollout.lifecycle import Outcome
 
 
 def adopt(case: Case) -> Outcome:
-    """Take over hashes that need no run (canary-api.md 6.2 rule 2 and 6.3).
+    """Take over what needs no run: splits and hashes (canary-api.md 6.2 rule 2 and 6.3).
 
     A target that went back to the promoted revision is remembered as such, so that the failed
     revision counts as new when it comes again. Hashes that upstream 1.44 wrote are recognised.
@@ -17,9 +18,8 @@ def adopt(case: Case) -> Outcome:
     status, revision = case.status, case.seen.revision
     if case.phase in STARTING:
         return None
-    recognised = _recognised(case)
-    if recognised:
-        fresh = status.model_copy(update={**recognised, "run": _found(case)})
+    if taken := {**_recognised(case), **_record(case)}:
+        fresh = status.model_copy(update=taken)
         return Decision(fresh, reason="taken over from upstream", again=True)
     if status.last_applied_spec == revision.spec:
         return None
@@ -45,13 +45,29 @@ def _recognised(case: Case) -> dict[str, str]:
     return {name: revision.spec for name, found in fields.items() if found == upstream != ""}
 
 
-def _found(case: Case) -> Run:
-    """The record of a run that upstream began: its split, and that it was decided for conditions.
+def _record(case: Case) -> dict[str, Run]:
+    """What upstream keeps in routes alone: the split of its run, or of its failed promotion.
 
-    The conditions may go before the next step is due.
+    The split of a run was decided for conditions that may go before the next step is due.
     """
-    run = case.status.run
-    if case.phase not in ACTIVE or run.route is not None:
-        return run
-    conditional = bool(case.analysis.match) and case.route.canary > 0
-    return run.model_copy(update={"route": case.route, "conditional": conditional})
+    run, found = case.status.run, case.route
+    if run.route is not None:
+        return {}
+    if case.phase in ACTIVE:
+        conditional = bool(case.analysis.match) and found.canary > 0
+        return {"run": run.model_copy(update={"route": found, "conditional": conditional})}
+    if _stranded(case):
+        fields = {"route": weights.split(100), "promotion_failed": True}
+        return {"run": run.model_copy(update=fields)}
+    return {}
+
+
+def _stranded(case: Case) -> bool:
+    """Is the traffic still on the target, because the primary died while it was promoted?
+
+    Only then upstream has a weight outside of a run. With provider `kubernetes` it leaves the
+    traffic on the dead primary (sharp edge S28).
+    """
+    if case.phase not in (Phase.FAILED, Phase.WAITING) or case.status.canary_weight < 100:
+        return False
+    return case.provider == KUBERNETES or case.route.canary == 100
