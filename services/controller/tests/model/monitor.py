@@ -66,6 +66,10 @@ class Monitor:
         if new.run.unannounced and not old.run.unannounced:
             self.ends += 1
         self._note_exposure(after, old.route.canary, new.route.canary)
+        if new.last_promoted_spec not in ("", old.last_promoted_spec):
+            primary = self._rig.api.object(self._rig.primary)
+            assert primary is not None
+            assert self._revision(primary) == new.last_promoted_spec, "I3: not in production"
         if _moved(old, new):
             self._check_pace(Canary.from_api(after))
 
@@ -95,12 +99,16 @@ class Monitor:
             return  # nothing serves by the mark yet: it follows the target
         skips = status.run.obligation is Obligation.SKIP
         assert status.phase is Phase.PROMOTING or skips, f"I3: promoted in {status.phase}"
+        assert self._revision(after) == status.last_applied_spec, "I3: not what was analysed"
+
+    def _revision(self, primary: Object) -> str:
+        """Our hash of what a primary carries."""
+        target = self._rig.api.object(self._rig.target)
+        assert target is not None
         kind = target_for(self._rig.canary, TargetSettings())
         if kind.twin:
-            promoted = kind.revision(tagged(target, tag_of(after)))
-        else:
-            promoted = revision.digest(_carried(after))
-        assert promoted == status.last_applied_spec, "I3: not what was analysed"
+            return kind.revision(tagged(target, tag_of(primary)))
+        return revision.digest(_carried(primary))
 
 
 def _moved(before: CanaryStatus, after: CanaryStatus) -> bool:
