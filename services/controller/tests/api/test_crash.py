@@ -239,7 +239,7 @@ def check(stage: Stage, plot: Plot) -> None:
     """The end is that of the undisturbed run, and the way there was a safe one."""
     found, clean = stage.of(plot), stage.clean(promoted=plot.promoted)
     killed = plot.disturb is not undisturbed or plot.sample is not None
-    run = Run(plot.scenario, found, clean, killed, plot.interval, plot.extra)
+    run = Run(plot.scenario, found, clean, killed, pace=plot.interval, extra=plot.extra)
     assert violations(run, UNDER_DRIFT if plot in DRIFTS else OURS) == []
 
 

@@ -4,7 +4,7 @@ The end must be the same: objects, status, what was told. And on the way there t
 docs/architecture.md hold for every version of every object, in the order of their revisions.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
@@ -55,15 +55,29 @@ def _backends_serve(run: Run) -> Iterator[str]:
     With `skipAnalysis` the first primary is not waited for, which upstream promises. A write that
     was on its way for longer than its Canary lived is garbage, and is collected.
     """
-    for moment in run.found.moments:
+    for moment, lately in _with_pods_lately(run.found.moments):
         if not shares(moment.after or {}) or CANARY not in moment.state:
             continue
         if _unattended(moment.state):
             continue
         pods = {name: available(moment.state, name) for name in (PRIMARY, TARGET)}
         for name, share in serving({moment.key: moment.after or {}}).items():
-            if share and not pods[name] and any(pods.values()):
+            if share and name not in lately and any(pods.values()):
                 yield f"{share} percent for {name}, but the pods are {pods}"
+
+
+def _with_pods_lately(moments: Iterable[Moment]) -> Iterator[tuple[Moment, set[str]]]:
+    """Each moment, with the workloads that had pods since the last status but one.
+
+    That is what a decision can go by: pods may vanish while it is being carried out.
+    """
+    before: set[str] = set()
+    since: set[str] = set()
+    for moment in moments:
+        if moment.key == CANARY:
+            before, since = since, set()
+        since |= {name for name in (PRIMARY, TARGET) if available(moment.state, name)}
+        yield moment, before | since
 
 
 def _unattended(state: Mapping[str, Object]) -> bool:

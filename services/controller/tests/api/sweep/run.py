@@ -17,6 +17,8 @@ class Run:
     """The same release without a fault."""
     killed: bool = False
     """A process has ended in between: then it may say some things twice, and some not at all."""
+    raced: bool = False
+    """Two processes tell things at the same time: their order is up to chance."""
     pace: int = 1
     extra: tuple[str, ...] = ()
     """What may be told in addition."""

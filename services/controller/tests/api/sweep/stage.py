@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
-from ..faults import Write
+from ..faults import Fault, Write
 from .cases import Case, steady
 from .oracle import violations
 from .outcome import Outcome
@@ -109,6 +109,7 @@ class Stage:
             found,
             clean.outcome,
             killed=case.fault.kills,
+            raced=case.fault is Fault.PAUSED,
             pace=self.subject.staging.pace,
             extra=clean.texts,
         )

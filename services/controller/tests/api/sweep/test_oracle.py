@@ -104,7 +104,7 @@ ROUTES: list[tuple[str, Callable[[], list[Change]], list[str]]] = [
     ),
     (
         "traffic to a canary without pods",
-        lambda: inserted(7, TARGET, workload("2", 0)),
+        lambda: replaced(4, workload("2", 0)),
         ["I2 pods"],
     ),
     (
@@ -206,11 +206,15 @@ def test_after_a_crash_the_first_of_two_announcements_may_be_missing() -> None:
     assert wrong(mixed, usual=usual, killed=True) == ["new texts"]
 
 
+def test_pods_may_vanish_while_traffic_is_on_its_way() -> None:
+    assert wrong(outcome(inserted(7, TARGET, workload("2", 0)))) == []
+
+
 def test_a_route_that_arrives_after_its_canary_has_gone_serves_nobody() -> None:
-    late = [*RELEASE, (CANARY, None), (PRIMARY, None), (TARGET, workload("2", 1))]
-    stays = outcome([*RELEASE, (PRIMARY, None), (TARGET, workload("2", 1)), RELEASE[11]])
-    assert "I2 pods" in wrong(stays)
-    assert "I2 pods" not in wrong(outcome([*late, RELEASE[11]]))
+    gone: list[Change] = [(PRIMARY, None), (TARGET, workload("2", 1))]
+    here: list[Change] = [(CANARY, canary("Succeeded", second)) for second in (6, 7)]
+    assert "I2 pods" in wrong(outcome([*RELEASE, *gone, *here, RELEASE[11]]))
+    assert "I2 pods" not in wrong(outcome([*RELEASE, *gone, (CANARY, None), RELEASE[11]]))
 
 
 def test_steps_may_be_told_again_for_a_newer_revision() -> None:
