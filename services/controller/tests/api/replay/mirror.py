@@ -104,11 +104,13 @@ class Mirror:
         group = "api" if path.startswith("v1/") else "apis"
         base, _, plural = path.rpartition("/")
         url = f"{self._url}/{group}/{base}/{plural}"
+        version = ""
         while not self._stopped.is_set():
             try:
-                version = self._list(url, path)
-                self._watch(url, path, version)
+                # Lists of a whole sweep take seconds, in which the mirror would stay behind.
+                version = self._watch(url, path, version or self._list(url, path))
             except (requests.RequestException, ValueError):
+                version = ""
                 if self._stopped.wait(0.2):
                     return
 
@@ -136,16 +138,25 @@ class Mirror:
         ]
         return {_place(body): body for body in newest if body is not None}
 
-    def _watch(self, url: str, path: str, version: str) -> None:
-        parameters = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "600"}
+    def _watch(self, url: str, path: str, version: str) -> str:
+        """Follow a stream until the server ends it; where to go on, empty: with a list."""
+        parameters = {
+            "watch": "1",
+            "resourceVersion": version,
+            "timeoutSeconds": "600",
+            "allowWatchBookmarks": "true",
+        }
         with self._session.get(url, params=parameters, stream=True, timeout=(10, 700)) as reply:
             reply.raise_for_status()  # 429 while a CRD that was changed gets its storage anew
             for line in reply.iter_lines():
                 event = json.loads(line)
                 if event["type"] == "ERROR":
-                    return
+                    return ""
                 body = event["object"]
-                self._note(path, body, _revision(body), gone=event["type"] == "DELETED")
+                version = body["metadata"]["resourceVersion"]
+                if event["type"] != "BOOKMARK":
+                    self._note(path, body, int(version), gone=event["type"] == "DELETED")
+        return version
 
     def _note(self, path: str, body: Object, revision: int, *, gone: bool) -> None:
         kind = KINDS[path]
