@@ -24,16 +24,18 @@ def shares(body: Object) -> list[Shares]:
     spec = body.get("spec", {})
     match body.get("kind"):
         case "TraefikService":
-            return [{each["name"]: each["weight"] for each in spec["weighted"]["services"]}]
+            return [_of_backends(spec["weighted"]["services"])]
         case "HTTPRoute":
-            rules = spec["rules"]
-            return [
-                {each["name"]: each["weight"] for each in rule["backendRefs"]} for rule in rules
-            ]
+            return [_of_backends(rule["backendRefs"]) for rule in spec["rules"]]
         case "VirtualService":
             return [_of_hosts(rule["route"]) for rule in spec["http"]]
         case _:
             return []
+
+
+def _of_backends(backends: list[Object]) -> Shares:
+    """A backend without a weight has 1; upstream leaves out zeros (routing.md)."""
+    return {each["name"]: each.get("weight", 1) for each in backends}
 
 
 def _of_hosts(route: list[Object]) -> Shares:
