@@ -14,9 +14,10 @@ from functools import partial
 
 import pytest
 
+from .acts import answers
 from .faults import SWEPT, Fault, Write
 from .scene import Object, Scene, World
-from .sweep.acts import answers, application
+from .sweep.acts import application
 from .sweep.cases import Wanted, planned, steady
 from .sweep.oracle import OURS, violations
 from .sweep.outcome import Outcome

@@ -7,15 +7,10 @@ shown any version from ours on has shown our write, whatever happened to the obj
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 from flagger_controller.cluster.client import Ref, Resource
 from flagger_controller.cluster.watch import Reflector
 from flagger_controller.errors import Retriable
-
-BELIEVED: Final = 60.0
-"""Seconds after a write from which on a list is believed that does not reach up to its version:
-until then the server may be behind another one, afterwards its storage was restored."""
 
 
 class CacheStale(Retriable):
@@ -34,7 +29,10 @@ class _Expectation:
     shown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def met(self, reflector: Reflector | None, ref: Ref) -> bool:
-        if reflector is None or reflector.listed_at > self.at + (BELIEVED if self.version else 0):
+        if reflector is None:
+            return True
+        # A list that does not reach up to our version is of a server that is behind, for a while.
+        if reflector.listed_at > self.at + (reflector.disbelief if self.version else 0):
             return True
         if reflector.version < self.version:
             return False

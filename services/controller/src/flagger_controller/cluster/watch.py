@@ -45,7 +45,7 @@ class WatchSettings:
     """First pause after an error; doubled each time."""
     backoff_most: float = 30.0
     past: float = 60.0
-    """How long a server that lists less than we have seen is held to be behind the others;
+    """How long a server that lists less than we have seen or written is held to be behind others;
     afterwards its storage was restored from a backup."""
     missing: float = 60.0
     """How often we look whether a kind that does not exist was installed."""
@@ -94,6 +94,11 @@ class Reflector:
         self._failures = 0
         self._behind_since: float | None = None
         self._limit: asyncio.Timeout | None = None
+
+    @property
+    def disbelief(self) -> float:
+        """Seconds for which lists of the past are not believed."""
+        return self._settings.past
 
     def get(self, ref: Ref) -> Object | None:
         """A fresh copy of an object; None when it does not exist."""
@@ -182,7 +187,7 @@ class Reflector:
             return False
         now = asyncio.get_running_loop().time()
         self._behind_since = self._behind_since or now
-        return now - self._behind_since < self._settings.past
+        return now - self._behind_since < self.disbelief
 
     def _replace(self, entries: dict[Key, Entry], version: int) -> None:
         before, self._entries = self._entries, entries

@@ -1,22 +1,15 @@
 """What people do in the releases that are swept."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 from .. import stateful
-from ..scene import FLAGGER, Object, Scene
+from ..acts import Act
+from ..scene import FLAGGER, Scene
 
-Act = Callable[[Scene], None]
 DEADLINE = 8
 """Seconds that pods may take to get ready where they never do. The others need one or two."""
-AUTOSCALER: Final = {
-    "apiVersion": "autoscaling/v2",
-    "kind": "HorizontalPodAutoscaler",
-    "name": "podinfo",
-}
 SCALED: Final = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "podinfo"}
-ITERATIONS: Final[Object] = {"stepWeight": None, "maxWeight": None, "iterations": 2}
-MATCH: Final[Object] = {"match": [{"headers": {"x-beta": {"exact": "1"}}}]}
 GATES: Final = (
     ("start", "confirm-rollout", 403),
     ("more", "confirm-traffic-increase", 403),
@@ -52,17 +45,6 @@ def application(
     return begin
 
 
-def acts(*each: Act) -> Act:
-    """One after the other, when the Canary is initialized."""
-
-    def act(scene: Scene) -> None:
-        scene.wait_phase("Initialized")
-        for one in each:
-            one(scene)
-
-    return act
-
-
 def initialized(scene: Scene) -> None:
     scene.wait_phase("Initialized")
 
@@ -77,15 +59,6 @@ def push_stateful(tag: str) -> Act:
 
 def seen(**status: Any) -> Act:
     return lambda scene: scene.wait_seen(**status)
-
-
-def opened(gate: str) -> Act:
-    return lambda scene: scene.script.gate(gate, 200)
-
-
-def answers(value: float) -> Act:
-    """The success rate of the canary; the primary is not asked for."""
-    return lambda scene: scene.script.answer(r"\* 100$", value)
 
 
 def impatient(scene: Scene) -> None:
@@ -115,10 +88,6 @@ def remarked(scene: Scene) -> None:
     scene.patch("apps/v1", "deployments", "podinfo-primary", note)
     scene.patch("v1", "services", "podinfo", note)
     scene.patch("traefik.io/v1alpha1", "traefikservices", "podinfo", note)
-
-
-def autoscaled(scene: Scene) -> None:
-    scene.autoscale()
 
 
 def scaled(scene: Scene) -> None:

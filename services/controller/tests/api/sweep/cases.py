@@ -79,7 +79,7 @@ def planned(
             some = [case for case in every if case in wanted]
             found += some if sample is None else _spread(some, sample, turn)
     found += [case for case in wanted.single() if case not in found]
-    random.Random(SHUFFLED).shuffle(found)  # noqa: S311 (nobody may not guess it)
+    random.Random(SHUFFLED).shuffle(found)  # noqa: S311 (no secret)
     return found
 
 

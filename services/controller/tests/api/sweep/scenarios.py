@@ -5,23 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from .. import stateful
+from ..acts import AUTOSCALER, ITERATIONS, MATCH, Act, acts, answers, autoscaled, opened
 from ..scene import Object, Scene
 from .acts import (
-    AUTOSCALER,
     DEADLINE,
     GATES,
-    ITERATIONS,
-    MATCH,
     SCALED,
-    Act,
-    acts,
-    answers,
     application,
-    autoscaled,
     deleted,
     impatient,
     initialized,
-    opened,
     push,
     push_stateful,
     recoloured,

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..acts import AUTOSCALER, ITERATIONS, MATCH, Act, acts, answers, autoscaled, opened
 from ..scene import Object, Scene, deployment
 
 SETTLED: Final = ("Initialized", "Succeeded", "Failed")
 
-Act = Callable[[Scene], None]
 Push = Callable[[Scene, str], None]
 """Publishes a revision, which is named by its tag."""
 
@@ -99,11 +99,6 @@ def service(scene: Scene) -> None:
     scene.canary(provider="istio", targetRef=target)
 
 
-def autoscaled(scene: Scene) -> None:
-    """An autoscaler of the target."""
-    scene.autoscale()
-
-
 def sealed(scene: Scene) -> None:
     """A Secret that the pods mount, and a template with much in it."""
     scene.create("v1", "Secret", {"metadata": {"name": "podinfo"}, "stringData": {"key": "test"}})
@@ -143,17 +138,6 @@ def sealed_pushed(scene: Scene, tag: str) -> None:
     scene.patch("apps/v1", "deployments", "podinfo", {"spec": {"template": template}})
 
 
-def acts(*each: Act) -> Act:
-    """One after the other, when the Canary is initialized."""
-
-    def act(scene: Scene) -> None:
-        scene.wait_phase("Initialized")
-        for one in each:
-            one(scene)
-
-    return act
-
-
 def push(tag: str, how: Push = pushed) -> Act:
     return lambda scene: how(scene, tag)
 
@@ -166,24 +150,8 @@ def at(**status: Any) -> Act:
     return lambda scene: scene.wait_status(**status)
 
 
-def opened(gate: str) -> Act:
-    return lambda scene: scene.script.gate(gate, 200)
-
-
-def answers(value: float) -> Act:
-    """The success rate from now on."""
-    return lambda scene: scene.script.answer(r"\* 100$", value)
-
-
-ITERATIONS: Final[Object] = {"stepWeight": None, "maxWeight": None, "iterations": 2}
-MATCH: Final[Object] = {"match": [{"headers": {"x-beta": {"exact": "1"}}}]}
 AFFINITY: Final[Object] = {
     "sessionAffinity": {"cookieName": "flagger", "primaryCookieName": "flagger-primary"}
-}
-AUTOSCALER: Final = {
-    "apiVersion": "autoscaling/v2",
-    "kind": "HorizontalPodAutoscaler",
-    "name": "podinfo",
 }
 RELEASE: Final = acts(push("2"))
 SUCCEEDED: Final = acts(push("2"), phase("Succeeded"))
