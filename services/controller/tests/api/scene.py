@@ -267,6 +267,10 @@ class Scene:
         """Wait for a Kubernetes Event that contains a text."""
         self.wait(lambda: any(text in event for event in self.kube_events(name)), f"event {text}")
 
+    def wait_told(self, text: str, name: str = "podinfo") -> None:
+        """Wait for an event, type and text, at the event webhook: told after its status."""
+        self.wait(lambda: text in self.told(name), text)
+
     def story(self) -> str:
         """What happened so far, for failures."""
         statuses = (json.dumps(status, sort_keys=True) for status in self.statuses())

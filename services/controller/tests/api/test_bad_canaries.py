@@ -16,6 +16,7 @@ from .scene import FLAGGER, SUCCESS_RATE, Object, Scene, World, canary, conditio
 pytestmark = [pytest.mark.api, pytest.mark.timeout(600)]
 
 CRD = f"{kinds.PATH}/canaries.flagger.app"
+PROMOTED = "Normal Promotion completed! Scaling down podinfo.$ns"
 TEMPLATE = {"name": "latency", "interval": "1m", "thresholdRange": {"max": 5}}
 
 
@@ -172,6 +173,7 @@ def seen(world: World) -> Iterator[Seen]:
         scene.wait_phase("Initialized")
         scene.release("2")
         scene.wait_phase("Succeeded")
+        scene.wait_told(PROMOTED)
         found = Seen(
             scene,
             {case.name: scene.status(case.name) for case in CASES},
@@ -185,7 +187,7 @@ def seen(world: World) -> Iterator[Seen]:
 def test_the_good_one_beside_them_is_not_disturbed(seen: Seen) -> None:
     told = [text for text in seen.scene.told() if " not ready: " not in text]
     assert [text for text in told if text.startswith("Warning")] == []
-    assert told[-1] == "Normal Promotion completed! Scaling down podinfo.$ns"
+    assert told[-1] == PROMOTED
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

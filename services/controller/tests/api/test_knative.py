@@ -120,7 +120,7 @@ def test_a_release_that_is_never_ready_ends_at_the_deadline(scenes: dict[str, Sc
         f"Warning Knative Revision {SECOND}.$ns is not ready: "
         "exceeded its progressDeadlineSeconds: 5: Deploying"
     )
-    assert text in scene.told()
+    scene.wait_told(text)
     assert splits(scene)[1:] == [PINNED]
 
 

@@ -86,7 +86,7 @@ def _change(name: str, replicas: Replicas, leave: Callable[[Replicas], Leave]) -
     scene.release("2")
     scene.wait_status(canaryWeight=25)
     left = leave(replicas)
-    scene.wait_event("Promotion completed!")
+    scene.wait_told("Normal Promotion completed! Scaling down podinfo.$ns")
     users = ["flagger", "flagger2"]
     if replicas.first.user != "flagger":
         users.reverse()

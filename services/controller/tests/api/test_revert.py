@@ -132,7 +132,7 @@ def test_the_end_is_told_once(scenes: dict[str, Scene], plot: Plot) -> None:
     scene = scenes[plot.name]
     _await_gone(scene, "Canary.flagger.app/podinfo")
     last = "Normal Terminated canary podinfo.$ns"
-    scene.wait(lambda: last in scene.told(), last)  # told beside the tick that let the Canary go
+    scene.wait_told(last)  # beside the tick that let the Canary go
     told = scene.told()
     assert told.count("Normal Terminating canary podinfo.$ns") == 1
     assert told.count(last) == 1

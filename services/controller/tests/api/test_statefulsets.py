@@ -178,7 +178,7 @@ def test_a_release_without_pods_ends_at_the_deadline(scenes: dict[str, Scene]) -
     text = (
         "Warning canary statefulset podinfo.$ns not ready: exceeded its progressDeadlineSeconds: 5"
     )
-    assert text in scene.told()
+    scene.wait_told(text)
     assert image(of(scene, PRIMARY)) == "1"
     assert replicas(scene, TARGET) == 0
 
