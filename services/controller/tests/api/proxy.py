@@ -210,6 +210,8 @@ class FaultProxy:
             if not self._streams.lists_past(request.path):
                 self.struck.set()
             return expired()
+        if "sendInitialEvents" in request.query and self._streams.lists_past(request.path):
+            return _failure(422, "Invalid")  # a client that lists by watching lists as usual then
         with self._streams.opened(request) as stream:
             if self._streams.is_late(request.path):
                 await asyncio.sleep(LATE)
@@ -281,7 +283,7 @@ def _failure(code: int, reason: str) -> web.Response:
         "kind": "Status",
         "apiVersion": "v1",
         "status": "Failure",
-        "message": f"the test refuses this write with {code}",
+        "message": f"the test refuses this with {code}",
         "reason": reason,
         "code": code,
     }

@@ -207,3 +207,17 @@ def test_a_stale_server_lists_the_past_once(client: Client) -> None:
     again = watch(client, past["metadata"]["resourceVersion"])
     assert again.more.wait(30)
     assert again.weights == [20]
+
+
+def test_a_client_that_lists_by_watching_is_shown_the_past_too(client: Client) -> None:
+    """As Go's does, which lists as usual when that is refused."""
+    client.plan(Fault.STALE)
+    seen = watch(client, revision(client))
+    assert client.decide(20).ok
+    assert seen.broken.wait(30)
+    assert client.get(watch="1").json()["object"]["code"] == 410
+    streamed = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+    assert client.get(watch="1", **streamed).status_code == 422
+    assert weights(client) == [10]
+    assert client.proxy.struck.is_set()
+    assert client.get(watch="1", allowWatchBookmarks="true", **streamed).ok
