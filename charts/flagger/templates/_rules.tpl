@@ -57,7 +57,7 @@ appmesh:
 contour:
   {{- include "flagger.managed" (list "projectcontour.io" "httpproxies") | nindent 2 }}
 gatewayapi:
-  {{- include "flagger.managed" (list "gateway.networking.k8s.io" "httproutes") | nindent 2 }}
+  {{- include "flagger.managed" (list "gateway.networking.k8s.io" "httproutes" "grpcroutes") | nindent 2 }}
 gloo:
   {{- include "flagger.managed" (list "gloo.solo.io" "upstreams") | nindent 2 }}
   {{- include "flagger.managed" (list "gateway.solo.io" "routetables") | nindent 2 }}

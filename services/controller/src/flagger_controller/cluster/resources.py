@@ -40,6 +40,7 @@ HTTP_ROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "httproutes", "
 HTTP_ROUTES_BETA: Final = Resource(
     "gateway.networking.k8s.io", "v1beta1", "httproutes", "HTTPRoute"
 )
+GRPC_ROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute")
 VIRTUAL_SERVICES: Final = Resource(
     "networking.istio.io", "v1beta1", "virtualservices", "VirtualService"
 )

@@ -31,16 +31,24 @@ def service_filters(service: CanaryService, *, cors: bool) -> list[Object]:
     return [entry for entry in filters if entry]
 
 
-def mirror(backend: Mapping[str, Any]) -> Object:
-    """Copy every request to a backend and ignore its answers."""
-    ref = {"group": "", "kind": "Service", **backend}
-    return {"type": "RequestMirror", "requestMirror": {"backendRef": ref}}
+def mirror(backend: Mapping[str, Any], percent: int | None = None) -> Object:
+    """Copy requests to a backend and ignore its answers: all of them, or some percent."""
+    copied: Object = {"backendRef": {"group": "", "kind": "Service", **backend}}
+    if percent is not None:
+        copied["percent"] = percent
+    return {"type": "RequestMirror", "requestMirror": copied}
 
 
 def set_cookie(text: str) -> Object:
     """Add a Set-Cookie header to answers."""
     add = [{"name": SET_COOKIE, "value": text}]
     return {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"add": add}}
+
+
+def only_sets_cookie(entry: Mapping[str, Any]) -> bool:
+    """Is a filter one that `set_cookie` made?"""
+    added = (entry.get("responseHeaderModifier") or {}).get("add") or [{}]
+    return dict(entry) == set_cookie(str(added[0].get("value")))
 
 
 def with_cookie(filters: Sequence[Object], text: str) -> list[Object]:

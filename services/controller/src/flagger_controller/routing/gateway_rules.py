@@ -1,29 +1,39 @@
 """The rules of an HTTPRoute: A/B, cookies, weights and mirror (routing.md 7.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Route
 from flagger_controller.errors import ConfigError
-from flagger_controller.routing import affinity, gateway_filters, http_match, objects
+from flagger_controller.routing import affinity, base, gateway_filters, http_match, objects
+
+RETRIES: Final = "flagger.app/gateway-retries"
+"""Set to `enabled` on a Canary whose cluster has the experimental channel, which has `retry`.
+
+The API server drops what its definitions do not have.
+"""
+RETRIED: Final[Mapping[str, Sequence[int]]] = {
+    "5xx": (500, 502, 503, 504),
+    "gateway-error": (502, 503, 504),
+}
+"""Istio's policies and the codes that they stand for; others are about connections."""
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """What all rules of a route have in common."""
+class Parts:
+    """What all rules that are built for one purpose have in common."""
 
     matches: list[Object]
     filters: list[Object]
     timeouts: Object | None
+    retry: Object | None = None
 
 
 def rules(canary: Canary, route: Route, *, complete: bool) -> list[Object]:
-    """Rules from the most special to the general one.
-
-    Conditions of the analysis win over cookies: upstream puts the weighted rule between them,
-    which then sends everybody to the canary (routing.md 9.3).
+    """The rules of a route of our own, from `spec.service`.
 
     Args:
         canary: what to route.
@@ -34,22 +44,33 @@ def rules(canary: Canary, route: Route, *, complete: bool) -> list[Object]:
         ConfigError: Gateway API cannot express what the Canary asks for.
     """
     service = objects.service_of(canary)
-    parts = _Parts(
+    parts = Parts(
         http_match.gateway_matches(service.match),
         gateway_filters.service_filters(service, cors=complete),
         _timeouts(canary) if complete else None,
+        _retry(canary) if complete else None,
     )
-    cookies = affinity.affinity(canary, route, primary_cookie=complete)
-    built = (
-        _tested(canary, route, parts)
-        if canary.analysis.match
-        else _pinned(canary, route, parts, cookies)
-    )
+    built = split(canary, route, parts, primary_cookie=complete)
     _check_prefix_rewrite(built)
     return built
 
 
-def _tested(canary: Canary, route: Route, parts: _Parts) -> list[Object]:
+def split(canary: Canary, route: Route, parts: Parts, *, primary_cookie: bool) -> list[Object]:
+    """Rules from the most special to the general one, which is the last.
+
+    Conditions of the analysis win over cookies: upstream puts the weighted rule between them,
+    which then sends everybody to the canary (routing.md 9.3).
+
+    Raises:
+        ConfigError: a condition that Gateway API does not have.
+    """
+    if canary.analysis.match:
+        return _tested(canary, route, parts)
+    cookies = affinity.affinity(canary, route, primary_cookie=primary_cookie)
+    return _pinned(canary, route, parts, cookies)
+
+
+def _tested(canary: Canary, route: Route, parts: Parts) -> list[Object]:
     """Requests that meet the conditions follow the split, all others stay on the primary."""
     conditions = http_match.gateway_conditions(canary.analysis.match)
     tested = http_match.crossed(conditions, parts.matches, ("headers", "queryParams"))
@@ -60,9 +81,7 @@ def _tested(canary: Canary, route: Route, parts: _Parts) -> list[Object]:
     ]
 
 
-def _pinned(
-    canary: Canary, route: Route, parts: _Parts, cookies: affinity.Affinity
-) -> list[Object]:
+def _pinned(canary: Canary, route: Route, parts: Parts, cookies: affinity.Affinity) -> list[Object]:
     """Requests with a cookie go to its version, all others follow the split."""
     filters = _mirroring(canary, route, parts)
     pinned = [
@@ -83,14 +102,15 @@ def _pinned(
 
 
 def _rule(
-    parts: _Parts, matches: list[Object], filters: list[Object], backends: list[Object]
+    parts: Parts, matches: list[Object], filters: list[Object], backends: list[Object]
 ) -> Object:
-    return {
+    rule = {
         "matches": matches,
         "filters": filters or None,
         "timeouts": parts.timeouts,
         "backendRefs": backends,
     }
+    return rule | {"retry": parts.retry} if parts.retry else rule
 
 
 def _backends(canary: Canary, route: Route) -> list[Object]:
@@ -113,16 +133,37 @@ def _backend(canary: Canary, name: str, weight: int) -> Object:
 
 def _timeouts(canary: Canary) -> Object | None:
     service = objects.service_of(canary)
-    timeouts = {"request": service.timeout, "backendRequest": service.backend_timeout}
+    backend = service.backend_timeout
+    if _retries(canary):
+        backend = backend or str((service.retries or {}).get("perTryTimeout") or "")
+    timeouts = {"request": service.timeout, "backendRequest": backend}
     return {name: value for name, value in timeouts.items() if value} or None
 
 
-def _mirroring(canary: Canary, route: Route, parts: _Parts) -> list[Object]:
-    """With the mirror, which exists during iterations only; the engine asks for no other."""
-    if not route.mirrored or canary.analysis.iterations < 1:
+def _retries(canary: Canary) -> bool:
+    return canary.metadata.annotations.get(RETRIES) == "enabled"
+
+
+def _retry(canary: Canary) -> Object | None:
+    """Retries in the form of Gateway API, which always retries connections that fail."""
+    retries = objects.service_of(canary).retries
+    if not retries or not _retries(canary):
+        return None
+    codes: set[int] = set()
+    for policy in str(retries.get("retryOn") or "").split(","):
+        name = policy.strip()
+        codes.update([int(name)] if name.isdecimal() else RETRIED.get(name, ()))
+    retry = {"attempts": retries.get("attempts"), "codes": sorted(codes)}
+    return {name: value for name, value in retry.items() if value} or None
+
+
+def _mirroring(canary: Canary, route: Route, parts: Parts) -> list[Object]:
+    """With the mirror; `mirrorWeight` is its percentage, all requests when it is not set."""
+    if not route.mirrored:
         return parts.filters
     backend = {"name": canary.canary_service, "port": objects.service_of(canary).port}
-    return [*parts.filters, gateway_filters.mirror(backend)]
+    percent = canary.analysis.mirror_weight
+    return [*parts.filters, gateway_filters.mirror(backend, percent if 0 < percent < 100 else None)]
 
 
 def _check_prefix_rewrite(built: Sequence[Object]) -> None:
@@ -151,6 +192,17 @@ def weights(rule: Object) -> dict[str, int]:
     }
 
 
+def read(canary: Canary, found: Sequence[Object]) -> Route | None:
+    """The last rule with both backends tells; the rules before it are for cookies."""
+    names = {canary.primary_service, canary.canary_service}
+    splits = [each for each in map(weights, found) if names <= each.keys()]
+    if not splits:
+        return None
+    last = splits[-1]
+    mirrored = any(mirrors(canary, rule) for rule in found)
+    return base.split(last[canary.primary_service], last[canary.canary_service], mirrored=mirrored)
+
+
 def mirrors(canary: Canary, rule: Object) -> bool:
     """Does a rule copy its requests to the canary?"""
     backends = [
@@ -161,12 +213,22 @@ def mirrors(canary: Canary, rule: Object) -> bool:
 
 
 def on_live(canary: Canary, live: Sequence[Object], built: Sequence[Object]) -> list[Object]:
-    """The rules on our live ones, with what others added to rules and backends."""
-    ours = {canary.primary_service, canary.canary_service}
-    bases = [rule if ours & weights(rule).keys() else {} for rule in live]
+    """The rules on our live ones, with what others added to rules and backends.
+
+    Rules for other Services stay where they are, before or after ours (S28).
+    """
+    replaced = {canary.apex_service, canary.primary_service, canary.canary_service}
+    ours = [index for index, rule in enumerate(live) if replaced & weights(rule).keys()]
+    first = ours[0] if ours else 0
+    foreign = [(index, rule) for index, rule in enumerate(live) if index not in ours]
+    bases = objects.aligned([live[index] for index in ours], len(built))
     return [
-        objects.patched(old, rule | {"backendRefs": _backends_on(old, rule["backendRefs"])})
-        for old, rule in zip(objects.aligned(bases, len(built)), built, strict=True)
+        *(rule for index, rule in foreign if index < first),
+        *(
+            objects.patched(old, rule | {"backendRefs": _backends_on(old, rule["backendRefs"])})
+            for old, rule in zip(bases, built, strict=True)
+        ),
+        *(rule for index, rule in foreign if index >= first),
     ]
 
 

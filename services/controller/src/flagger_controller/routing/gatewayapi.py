@@ -14,7 +14,7 @@ from flagger_controller.api.traits import Traits
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref, Resource
 from flagger_controller.errors import ConfigError
-from flagger_controller.routing import base, gateway_rules, objects
+from flagger_controller.routing import gateway_merge, gateway_rules, objects
 from flagger_controller.routing.base import Capabilities, Objects, RouterSettings
 
 
@@ -29,9 +29,15 @@ def v1beta1(settings: RouterSettings) -> "GatewayApi":
 
 
 class GatewayApi:
-    """An HTTPRoute for gateways, or for a mesh whose parent is a Service."""
+    """An HTTPRoute for gateways, or for a mesh whose parent is a Service; or a user's own route."""
 
-    capabilities = Capabilities(match=True, mirror_iterations=True, session_affinity=True)
+    capabilities = Capabilities(
+        match=True,
+        mirror=True,
+        mirror_iterations=True,
+        mirror_weight=True,
+        session_affinity=True,
+    )
 
     def __init__(self, settings: RouterSettings, resource: Resource) -> None:
         self._settings = settings
@@ -39,21 +45,28 @@ class GatewayApi:
         self._complete = resource == resources.HTTP_ROUTES
 
     def refs(self, canary: Canary) -> tuple[Ref, ...]:
-        """The HTTPRoute with the apex name."""
+        """The route that `spec.routeRef` names, else the HTTPRoute with the apex name."""
+        reference = canary.spec.route_ref
+        if reference is not None and _merges(canary):
+            grpc = reference.kind == resources.GRPC_ROUTES.kind
+            resource = resources.GRPC_ROUTES if grpc else self._resource
+            return (Ref(resource, reference.name, canary.namespace),)
         return (Ref(self._resource, canary.apex_service, canary.namespace),)
 
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:
-        """The HTTPRoute for this split.
+        """The route for this split.
 
         Raises:
             ConfigError: no gateway is named, or Gateway API cannot express what is asked for.
         """
         service = objects.service_of(canary)
+        (ref,) = self.refs(canary)
+        if _merges(canary):
+            return {ref: gateway_merge.desired(canary, route, ref, live.get(ref))}
         if not service.gateway_refs:
             raise ConfigError("spec.service.gatewayRefs is empty: name the gateway of the route")
-        (ref,) = self.refs(canary)
         found = objects.claimed(canary, ref, live)
         rules = gateway_rules.rules(canary, route, complete=self._complete)
         spec = {
@@ -65,17 +78,11 @@ class GatewayApi:
         return {ref: objects.converged(ref, found, stamp, spec)}
 
     def read(self, canary: Canary, live: Objects) -> Route | None:
-        """The last rule with both backends tells; the rules before it are for cookies."""
-        rules = gateway_rules.rules_of(live.get(self.refs(canary)[0]))
-        names = {canary.primary_service, canary.canary_service}
-        weights = [found for found in map(gateway_rules.weights, rules) if names <= found.keys()]
-        if not weights:
-            return None
-        last = weights[-1]
-        mirrored = any(gateway_rules.mirrors(canary, rule) for rule in rules)
-        return base.split(
-            last[canary.primary_service], last[canary.canary_service], mirrored=mirrored
-        )
+        """The split that the rules show."""
+        found = live.get(self.refs(canary)[0])
+        if _merges(canary):
+            return gateway_merge.read(canary, found)
+        return gateway_rules.read(canary, gateway_rules.rules_of(found))
 
     def settled(self, canary: Canary, live: Objects) -> str:
         """Has every gateway accepted the route as it is now (routing.md 7.2, get_routes)?
@@ -95,8 +102,17 @@ class GatewayApi:
         return ""
 
     def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object]:
-        """Nothing: objects that we created go away with the Canary (routing.md section 8)."""
-        return {}
+        """The user's own route; a route that we created goes away with the Canary (section 8)."""
+        (ref,) = self.refs(canary)
+        if not _merges(canary) or ref not in live:
+            return {}
+        return {ref: gateway_merge.reverted(canary, live[ref])}
+
+
+def _merges(canary: Canary) -> bool:
+    """Does the Canary split a route of the user's? Routes of APISIX are no concern here."""
+    reference = canary.spec.route_ref
+    return reference is not None and reference.api_version.startswith(resources.HTTP_ROUTES.group)
 
 
 def _parent(parent: Mapping[str, Any]) -> Object:

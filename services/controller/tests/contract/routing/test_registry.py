@@ -44,4 +44,8 @@ def test_examples_in_the_documentation_work(page: str) -> None:
     for canary in canaries:
         router = router_of(canary.spec.provider)
         assert canary.spec.provider.startswith(page)
-        assert router.read(canary, written(router, canary, FIRST, existing(canary))) == FIRST
+        named = {(ref.resource.kind, ref.name): ref for ref in router.refs(canary)}
+        keys = [(body["kind"], body["metadata"]["name"]) for body in bodies]
+        users = {named[key]: body for key, body in zip(keys, bodies, strict=True) if key in named}
+        live = written(router, canary, FIRST, existing(canary) | users)
+        assert router.read(canary, live) == FIRST

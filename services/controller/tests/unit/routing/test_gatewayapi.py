@@ -141,12 +141,12 @@ def test_conditions_win_over_cookies() -> None:
     assert [backend["name"] for backend in others["backendRefs"]] == ["cart-primary"]
 
 
-def test_a_mirror_needs_iterations() -> None:
-    mirrored = Route(mirrored=True)
-    assert "filters" not in desired(V1, canary_with({}, mirror=True), mirrored)["spec"]["rules"][0]
-    iterating = canary_with({}, mirror=True, iterations=5)
-    (rule,) = desired(V1, iterating, mirrored)["spec"]["rules"]
-    assert rule["filters"][0]["type"] == "RequestMirror"
+@pytest.mark.parametrize("analysis", [{"stepWeight": 10}, {"iterations": 5}], ids=str)
+@pytest.mark.parametrize(("weight", "percent"), [(0, None), (20, 20), (100, None)])
+def test_the_mirror_has_a_percentage(analysis: Object, weight: int, percent: int | None) -> None:
+    mirroring = canary_with({}, mirror=True, mirrorWeight=weight, **analysis)
+    (rule,) = desired(V1, mirroring, Route(mirrored=True))["spec"]["rules"]
+    assert rule["filters"][0]["requestMirror"].get("percent") == percent
 
 
 def test_a_static_mirror_is_no_step_of_the_analysis() -> None:
@@ -194,17 +194,44 @@ def test_a_cookie_joins_the_filter_that_is_there() -> None:
     assert "ck=abc" not in str(filters)
 
 
-def test_rules_of_the_user_become_ours_alone() -> None:
+def test_rules_for_the_apex_become_ours_and_others_stay() -> None:
     canary = canary_with({})
     rule = {
         "name": "main",
         "sessionPersistence": {"type": "Cookie"},
-        "backendRefs": [{"name": "x"}],
+        "backendRefs": [{"name": "cart"}],
     }
+    others = [{"name": "before", "backendRefs": [{"name": "x"}]}, {"name": "after", "filters": []}]
+    rules = [others[0], rule, rule, others[1]]
     live = {
         "metadata": {"name": "cart", "namespace": "shop"},
-        "spec": {"parentRefs": [{"name": "other"}], "useDefaultGateways": "All", "rules": [rule]},
+        "spec": {"parentRefs": [{"name": "other"}], "useDefaultGateways": "All", "rules": rules},
     }
     (ref,) = V1.refs(canary)
     taken = V1.desired(canary, NONE, Route(), {ref: live})[ref]
-    assert taken["spec"] == {**desired(V1, canary)["spec"], "useDefaultGateways": "All"}
+    ours = desired(V1, canary)["spec"]
+    (split,) = ours["rules"]
+    kept = {"name": "main", "sessionPersistence": {"type": "Cookie"}}
+    assert taken["spec"] == {
+        **ours,
+        "useDefaultGateways": "All",
+        "rules": [others[0], kept | split, others[1]],
+    }
+
+
+RETRIES = {"attempts": 3, "perTryTimeout": "2s", "retryOn": "gateway-error, 429,reset"}
+
+
+def test_retries_are_for_clusters_that_have_them() -> None:
+    canary = canary_with({"retries": RETRIES, "timeout": "9s"})
+    (rule,) = desired(V1, canary)["spec"]["rules"]
+    assert "retry" not in rule
+    assert rule["timeouts"] == {"request": "9s"}
+    annotations = {"flagger.app/gateway-retries": "enabled"}
+    metadata = canary.metadata.model_copy(update={"annotations": annotations})
+    canary = canary.model_copy(update={"metadata": metadata})
+    (rule,) = desired(V1, canary)["spec"]["rules"]
+    assert rule["retry"] == {"attempts": 3, "codes": [429, 502, 503, 504]}
+    assert rule["timeouts"] == {"request": "9s", "backendRequest": "2s"}
+    (rule,) = desired(BETA, canary)["spec"]["rules"]
+    assert "retry" not in rule
