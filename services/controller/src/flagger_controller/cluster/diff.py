@@ -26,6 +26,19 @@ def same(desired: Any, live: Any) -> bool:
             return bool(desired == live) or (_absent(desired) and _absent(live))
 
 
+def lost(desired: Any, live: Any, path: str = "") -> str:
+    """Where live first differs from desired, such as `spec.rules[0].retry`; empty where `same`."""
+    match desired, live:
+        case dict(), dict():
+            places = ((f"{path}.{key}", desired[key], live.get(key)) for key in desired)
+        case list(), list() if len(desired) == len(live):
+            pairs = enumerate(zip(desired, live, strict=True))
+            places = ((f"{path}[{index}]", *pair) for index, pair in pairs)
+        case _:
+            return "" if same(desired, live) else path.removeprefix(".")
+    return next((found for at, *pair in places if (found := lost(*pair, at))), "")
+
+
 def pruned(value: Any) -> Any:
     """Copy without entries that are None, {} or [], in any depth.
 

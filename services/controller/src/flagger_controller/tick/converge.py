@@ -6,16 +6,17 @@ left or something has to happen first. Idempotent: killed anywhere, the next con
 
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.clock import Clock
+from flagger_controller.cluster import diff
 from flagger_controller.cluster.client import ApiNotFound, Ref
 from flagger_controller.cluster.writer import Writer
-from flagger_controller.errors import Retriable
+from flagger_controller.errors import ConfigError, Retriable
 from flagger_controller.tick.observe import judged
 from flagger_controller.tick.plan import Delete, Patch, Plan, Put, Write, plan
 from flagger_controller.tick.world import World
@@ -40,10 +41,12 @@ class Converger:
             ApiError: a write failed; everything before it stays, the next converge goes on.
             ConfigError: the Canary asks for what its provider cannot do.
         """
+        before: Mapping[Ref, Write] = {}
         for _ in range(ROUNDS):
             planned = plan(world)
             if not planned.writes:
                 return world, planned
+            _check_kept(world, planned.writes, before)
             routes = world.parts.router.refs(world.canary)
             written = await self.write(world.canary, planned.writes)
             live = {
@@ -51,6 +54,7 @@ class Converger:
             }
             rerouted = world.rerouted or any(write.ref in routes for write in planned.writes)
             world = judged(replace(world, live=live, rerouted=rerouted), self._clock)
+            before = {write.ref: write for write in planned.writes}
         raise Retriable(
             f"{world.canary.key}: the cluster does not keep what is written: "
             + ", ".join(str(write.ref) for write in planned.writes)
@@ -81,6 +85,22 @@ class Converger:
                 verb = "deleted"
         logger.info(_line(write.ref, verb), extra={"canary": canary.key})
         return result
+
+
+def _check_kept(world: World, writes: Iterable[Write], before: Mapping[Ref, Write]) -> None:
+    """Stop when the API server has just dropped what is to be written again.
+
+    Raises:
+        ConfigError: the kind's definition lacks a field, or a webhook changes it.
+    """
+    for write in writes:
+        match write, before.get(write.ref):
+            case Put(ref, body), Put(_, old) if old.get("spec") == body.get("spec"):
+                if path := diff.lost(body.get("spec"), world.live[ref].get("spec"), "spec"):
+                    raise ConfigError(
+                        f"{ref}: the API server does not keep {path}: install a newer definition "
+                        "of this kind, or do not ask for this field"
+                    )
 
 
 def _line(ref: Ref, verb: str) -> str:

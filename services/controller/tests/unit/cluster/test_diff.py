@@ -50,6 +50,20 @@ def test_an_empty_object_is_not_a_promise_about_a_full_one() -> None:
     assert diff.same({"a": {}}, {"a": {"b": 1}})
 
 
+@pytest.mark.parametrize(
+    ("desired", "live", "place"),
+    [
+        ({"a": {"b": [{"c": 1}, {"d": 2}]}}, {"a": {"b": [{"c": 1}, {"e": 3}]}}, "a.b[1].d"),
+        ({"a": {"b": 1}}, {}, "a"),
+        ({"a": [1, 2]}, {"a": [1]}, "a"),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 3}, "b"),
+        ({"a": {"b": None}}, {"a": {"c": 1}}, ""),
+    ],
+)
+def test_lost(desired: Any, live: Any, place: str) -> None:
+    assert diff.lost(desired, live) == place
+
+
 def test_pruned() -> None:
     full: dict[str, Any] = {
         "a": None,

@@ -218,6 +218,35 @@ async def test_an_endless_difference_is_given_up(bench: Bench) -> None:
     assert len(bench.api.writes) == ROUNDS
 
 
+class Modern(Restless):
+    """A router that asks for a field which the definition of the kind may not have."""
+
+    def desired(
+        self, canary: Canary, traits: Traits, route: Route, live: Objects
+    ) -> Mapping[Ref, Object]:
+        found = live.get(ROUTE, {"metadata": {}})
+        return {ROUTE: {**found, "spec": {**found.get("spec", {}), "rules": [{"retry": 3}]}}}
+
+
+class Pruning(Writer):
+    """What an API server with an older definition makes of it."""
+
+    async def update(self, ref: Ref, body: Object, *, subresource: str = "") -> Object:
+        return await super().update(ref, _pruned(ref, body), subresource=subresource)
+
+
+def _pruned(ref: Ref, body: Object) -> Object:
+    return {**body, "spec": {"rules": [{}], "defaulted": True}} if ref == ROUTE else body
+
+
+async def test_a_field_that_the_api_server_drops_is_named(bench: Bench) -> None:
+    bench.scene.release()
+    converger = Converger(Pruning(bench.api, Cache(bench.api)), now)
+    with pytest.raises(ConfigError, match=r"does not keep spec\.rules\[0\]\.retry: install"):
+        await converger.converge(with_router(bench.scene.world(), Modern()))
+    assert len(bench.api.writes) < ROUNDS
+
+
 async def test_what_a_provider_cannot_do_is_told_before_anything_is_written(bench: Bench) -> None:
     bench.scene.become(Phase.INITIALIZING)
     bench.scene.settle()
