@@ -4,6 +4,7 @@ make sweep                                       everything; an hour or two
 make sweep ARGS='--sample 1'                     one write for each scenario and fault
 make sweep ARGS='promote gate/after'             parts of it
 make sweep ARGS="'promote/after/PATCH canaries/podinfo/status#3'"
+make sweep ARGS='--record FILE'                  go on where an earlier one was cut short
 make sweep ARGS='--upstream PATH'                side by side with upstream's binary
 """
 
@@ -13,8 +14,9 @@ import pathlib
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from tools.cluster import gobuild, progress
 from tools.cluster.controlplane import ControlPlane, Options
@@ -23,10 +25,13 @@ from .. import process
 from ..scene import World
 from ..zygote import Zygote
 from . import report, subjects
-from .cases import Wanted, planned
+from .cases import Case, Wanted, planned
+from .record import Record
 from .stage import Stage, Verdict
 from .subjects import Subject
 
+PART = 500
+"""So many cases on one control plane: nothing is deleted on it, and it gets slower and slower."""
 EACH_CORE = 5
 """Runs at the same time; most of them wait for an interval to pass."""
 
@@ -42,6 +47,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="after the clean runs, only say what")
     at_once = EACH_CORE * (os.cpu_count() or 1)
     parser.add_argument("--at-once", type=int, default=at_once, help="controllers side by side")
+    parser.add_argument("--record", metavar="FILE", type=pathlib.Path, help="keeps what was found")
     parser.add_argument("--upstream", metavar="PATH", help="also upstream's; `built` compiles it")
     options = parser.parse_args()
     try:
@@ -77,41 +83,63 @@ def world() -> Iterator[World]:
         yield around
 
 
-def swept(subject: Subject, options: argparse.Namespace) -> list[Verdict]:
+def swept(subject: Callable[[World], Subject], options: argparse.Namespace) -> list[Verdict]:
     """Play everything that is wanted, showing how far it is."""
     until = time.monotonic() + options.minutes * 60
-    stage = Stage(subject)
+    with world() as around:
+        stage = Stage(subject(around))
+        verdicts = prepared(stage, options)
+        writes = {scenario: clean.writes for scenario, clean in stage.clean.items()}
+        cases = planned(writes, options.wanted, options.sample)
+        if options.list:
+            progress.result("\n".join(sorted(map(str, cases))))
+            return verdicts
+    record = Record(options.record)
+    verdicts += record.read()
+    known = {verdict.name for verdict in verdicts}
+    left = [case for case in cases if str(case) not in known]
+    for begin in range(0, len(left), PART):
+        with world() as around:
+            stage = replace(stage, subject=subject(around))
+            for verdict in played(stage, left[begin : begin + PART], until):
+                record.add(verdict)
+                verdicts.append(verdict)
+            progress.say(f"{begin + PART} of {len(left)} cases")
+    return verdicts
+
+
+def prepared(stage: Stage, options: argparse.Namespace) -> list[Verdict]:
+    """Play everything without a fault."""
     verdicts: list[Verdict] = []
-    with progress.step(f"{subject.name}: clean runs") as step:
+    with progress.step(f"{stage.subject.name}: clean runs") as step:
         for verdict in stage.prepare(options.scenarios):
             verdicts.append(verdict)
             step.update(f"{len(verdicts)} of {len(options.scenarios)}")
-    writes = {scenario: clean.writes for scenario, clean in stage.clean.items()}
-    cases = planned(writes, options.wanted, options.sample)
-    if options.list:
-        progress.result("\n".join(sorted(map(str, cases))))
-        return verdicts
-    with progress.step(f"{subject.name}: sweep") as step:
-        began = time.monotonic()
-        for done, verdict in enumerate(stage.sweep(cases, until), 1):
-            verdicts.append(verdict)
-            if verdict.wrong:
-                progress.say(f"FAILED {verdict.name}: {verdict.wrong[0]}")
-            left = (time.monotonic() - began) / done * (len(cases) - done) / 60
-            failed = sum(bool(each.wrong) for each in verdicts)
-            step.update(f"{done} of {len(cases)}, {failed} failed, about {left:.0f} min left")
     return verdicts
+
+
+def played(stage: Stage, cases: Sequence[Case], until: float) -> Iterator[Verdict]:
+    """Play cases."""
+    failed = 0
+    with progress.step(f"{stage.subject.name}: sweep") as step:
+        for done, verdict in enumerate(stage.sweep(cases, until), 1):
+            yield verdict
+            if verdict.wrong:
+                failed += 1
+                progress.say(f"FAILED {verdict.name}: {verdict.wrong[0]}")
+            step.update(f"{done} of {len(cases)}, {failed} failed")
 
 
 def main() -> int:
     """Sweep; 1 if anything of ours failed."""
     options = arguments()
     binary = gobuild.binary("flagger") if options.upstream == "built" else options.upstream
-    with world() as around, Zygote(process.environment()) as zygote:
-        chosen = [subjects.ours(around, options.at_once, zygote.launch)]
+    with Zygote(process.environment()) as zygote:
+        chosen = {"ours": lambda around: subjects.ours(around, options.at_once, zygote.launch)}
         if binary:
-            chosen.append(subjects.upstream(around, options.at_once, pathlib.Path(binary)))
-        found = {each.name: swept(each, options) for each in chosen}
+            path = pathlib.Path(binary)
+            chosen["upstream"] = lambda around: subjects.upstream(around, options.at_once, path)
+        found = {name: swept(each, options) for name, each in chosen.items()}
     for verdicts in found.values():
         for text in (report.stories(verdicts), report.missed(verdicts), report.left_out(verdicts)):
             progress.result(text)
