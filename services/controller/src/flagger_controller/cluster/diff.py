@@ -28,15 +28,16 @@ def same(desired: Any, live: Any) -> bool:
 
 def lost(desired: Any, live: Any, path: str = "") -> str:
     """Where live first differs from desired, such as `spec.rules[0].retry`; empty where `same`."""
+    pairs: list[tuple[str, Any, Any]]
     match desired, live:
         case dict(), dict():
-            places = ((f"{path}.{key}", desired[key], live.get(key)) for key in desired)
+            pairs = [(f"{path}.{key}", value, live.get(key)) for key, value in desired.items()]
         case list(), list() if len(desired) == len(live):
-            pairs = enumerate(zip(desired, live, strict=True))
-            places = ((f"{path}[{index}]", *pair) for index, pair in pairs)
+            both = enumerate(zip(desired, live, strict=True))
+            pairs = [(f"{path}[{index}]", *pair) for index, pair in both]
         case _:
             return "" if same(desired, live) else path.removeprefix(".")
-    return next((found for at, *pair in places if (found := lost(*pair, at))), "")
+    return next((found for at, one, other in pairs if (found := lost(one, other, at))), "")
 
 
 def pruned(value: Any) -> Any:

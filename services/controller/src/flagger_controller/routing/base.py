@@ -30,6 +30,8 @@ class Capabilities:
     """Mirroring during the iterations of Blue/Green."""
     mirror_weight: bool = False
     session_affinity: bool = False
+    early: bool = False
+    """Routes exist before the primary's pods, which get their proxy by them (section 3.2)."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,11 @@ class Router(Protocol):
         """Empty when the data plane has taken over the route, else why not (a short reason)."""
         ...
 
-    def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object]:
-        """The objects as they were before the Canary, for `revertOnDeletion`."""
+    def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object | None]:
+        """The objects as they were before the Canary, for `revertOnDeletion`.
+
+        None stands for one that is to be deleted, because a Canary cannot own it.
+        """
         ...
 
 

@@ -73,11 +73,13 @@ def plan(world: World) -> Plan:
     if world.canary.metadata.deletion_timestamp is not None:
         return _revert(world) if phase is Phase.TERMINATING else Plan()
     route = shown_route(world)
-    backends, entrance = tuple(_services(world)), (*_apex(world), *_routes(world, route))
+    backends, routes = tuple(_services(world)), tuple(_routes(world, route))
+    entrance = (*_apex(world), *routes)
     if phase is Phase.NEW or world.canary.spec.suspend:
         return Plan()
     stages: list[Iterable[Write]] = [
         backends,
+        routes if world.parts.router.capabilities.early else (),
         _workload(world),
         _primary_scaler(world),
     ]
@@ -290,7 +292,15 @@ def _revert(world: World) -> Plan:
         return Plan(waiting=world.target_health.reason)
     router = world.parts.router.reverted(world.canary, world.live)
     services = kubernetes.reverted_services(world.canary, world.traits, world.live)
-    return _collect([_put(world, services), _put(world, router)], "")
+    return _collect([_put(world, services), _reverted(world, router)], "")
+
+
+def _reverted(world: World, objects: Mapping[Ref, Object | None]) -> Iterator[Write]:
+    for ref, body in objects.items():
+        if body is not None:
+            yield from _put(world, {ref: body})
+        elif ref in world.live:
+            yield Delete(ref, world.live[ref]["metadata"]["uid"])
 
 
 def _restore_scale(world: World, target: Object) -> Iterator[Write]:

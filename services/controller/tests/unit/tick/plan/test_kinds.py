@@ -1,17 +1,22 @@
 """Plans for targets that are no Deployment, for budgets, and from any state."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Obligation, Phase, Run
 from flagger_controller.cluster import resources
-from flagger_controller.cluster.client import Ref
+from flagger_controller.cluster.client import Object, Ref
+from flagger_controller.routing.base import Capabilities, Objects, RouterSettings
+from flagger_controller.routing.traefik import Traefik
 from flagger_controller.tick.plan import Delete, Plan, plan
+from flagger_controller.tick.world import World
 
-from ..scene import APEX, NAME, NAMESPACE, PRIMARY, TARGET, Scene, names, split
+from ..scene import APEX, NAME, NAMESPACE, PRIMARY, ROUTE, TARGET, Scene, names, split
 from .scenes import DAEMON, HPA, KEDA, SERVICE_TARGET, STATEFUL, deleted, replicas, weights
 
 # StatefulSets
@@ -148,3 +153,36 @@ def check_backends(scene: Scene, dead: set[Ref]) -> None:
         assert shown == {"cart-primary": 100}
     if world.target_health.available and not world.primary_health.available:
         assert len(shown) == 1
+
+
+# Routers
+
+
+class Meshed(Traefik):
+    """A router without whose objects pods get no proxy, and whose objects nothing can own."""
+
+    capabilities = Capabilities(early=True)
+
+    def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object | None]:
+        return dict.fromkeys(self.refs(canary))
+
+
+def meshed(scene: Scene) -> World:
+    world = scene.world()
+    return replace(world, parts=replace(world.parts, router=Meshed(RouterSettings())))
+
+
+def test_routes_that_pods_need_come_before_the_primary() -> None:
+    scene = Scene.of(Phase.INITIALIZING)
+    order = ["Service cart-canary", "Service cart-primary", "TraefikService cart"]
+    assert names(plan(meshed(scene))) == [*order, "Deployment cart-primary"]
+    assert names(scene.plan()) == [*order[:2], "Deployment cart-primary"]
+
+
+def test_routes_that_nothing_owns_are_deleted_with_the_canary() -> None:
+    scene = deleted(Scene.of().release())
+    scene.settle()
+    uid = scene.memory.get(ROUTE)["metadata"]["uid"]
+    assert plan(meshed(scene)).writes == (Delete(ROUTE, uid),)
+    scene.memory.delete(ROUTE)
+    assert plan(meshed(scene)).settled
