@@ -46,6 +46,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "Gateway": Kind(GATEWAY, "gateways"),
     "GatewayClass": Kind(GATEWAY, "gatewayclasses", namespaced=False),
     "HTTPRoute": Kind(GATEWAY, "httproutes"),
+    "Ingress": Kind("/apis/networking.k8s.io/v1", "ingresses"),
+    "IngressClass": Kind("/apis/networking.k8s.io/v1", "ingressclasses", namespaced=False),
     "IngressRoute": Kind("/apis/traefik.io/v1alpha1", "ingressroutes"),
     "MetricTemplate": Kind("/apis/flagger.app/v1beta1", "metrictemplates"),
     "Namespace": Kind("/api/v1", "namespaces", namespaced=False),
@@ -142,12 +144,8 @@ class Kube:
         """Create or change an object to have these fields; others stay (server-side apply)."""
         metadata = body["metadata"]
         where = path(body["kind"], metadata.get("namespace", ""), metadata["name"])
-        return self.apply_text(where, json.dumps(body))
-
-    def apply_text(self, where: str, text: str) -> Object:
-        """Apply a document, YAML or JSON, at the path of its object."""
         query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
-        media = "application/apply-patch+yaml"
+        media, text = "application/apply-patch+yaml", json.dumps(body)
         return _object(self.send("PATCH", where, body=text.encode(), media=media, query=query))
 
     def patch(self, kind: str, name: str, namespace: str, change: Object) -> Object:

@@ -80,12 +80,13 @@ def definitions(name: str) -> list[Object]:
     vendor = VENDORS[name]
     key = f"crds-{name}-{vendor.version}-{settings.digest([repr(vendor)])}"
     folder = cache.made(key, lambda target: _download(vendor, target))
-    bodies = [body for path in sorted(folder.glob("*.yaml")) for body in _definitions(path)]
+    bodies = [body for path in sorted(folder.glob("*.yaml")) for body in read(path)]
     plurals = vendor.kinds or [body["spec"]["names"]["plural"] for body in bodies]
     return [body for body in bodies if body["spec"]["names"]["plural"] in plurals]
 
 
-def _definitions(path: pathlib.Path) -> Iterator[Object]:
+def read(path: pathlib.Path) -> Iterator[Object]:
+    """The definitions in a YAML file."""
     with path.open() as file:
         for body in yaml.load_all(file, _LOADER):
             if body and body["kind"] == "CustomResourceDefinition":

@@ -1,0 +1,118 @@
+"""Routers on real data planes: what clients get while the controller moves the traffic."""
+
+from e2e.suite import history, kube, load, podinfo, wait
+from e2e.tests.test_strategies import INSIDER, MATCH, METRICS, gateway, templates
+
+ROUTE = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "name": "shop"}
+INGRESS = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "shop"}
+CANARY = f"{podinfo.NAME}-canary"
+
+
+def own_route(app: podinfo.App, service: kube.Object) -> kube.Object:
+    """Create an HTTPRoute with a rule of its owner beside the one for the application."""
+    redirect = {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/new"}, "statusCode": 301}
+    rules = [
+        {
+            "matches": [{"path": {"type": "Exact", "value": "/old"}}],
+            "filters": [{"type": "RequestRedirect", "requestRedirect": redirect}],
+        },
+        {"backendRefs": [{"name": podinfo.NAME, "port": 80}]},
+    ]
+    app.api.apply(
+        {
+            "apiVersion": ROUTE["apiVersion"],
+            "kind": ROUTE["kind"],
+            "metadata": {"name": ROUTE["name"], "namespace": app.namespace},
+            "spec": {
+                "parentRefs": service["gatewayRefs"],
+                "hostnames": service["hosts"],
+                "rules": rules,
+            },
+        }
+    )
+    return shop(app)
+
+
+def shop(app: podinfo.App) -> kube.Object:
+    return dict(app.api.get("HTTPRoute", "shop", app.namespace)["spec"])
+
+
+def test_a_route_of_ones_own_is_split_and_given_back(
+    app: podinfo.App, past: history.History
+) -> None:
+    route = own_route(app, gateway(app))
+    templates(app)
+    app.deploy()
+    wanted = podinfo.analysis(stepWeights=[50], metrics=METRICS)
+    app.canary(wanted, provider="gatewayapi:v1", routeRef=ROUTE)
+    app.bootstrap(past)
+    assert shop(app) == route
+    with load.Load(app.address) as clients:
+        mark = past.mark()
+        app.release("2.0.0")
+        wait.until("a split", lambda: CANARY in str(shop(app)), seconds=120)
+        assert shop(app)["rules"][0] == route["rules"][0]
+        podinfo.promoted(past, mark)
+        app.serves("2.0.0")
+    assert clients.failures() == []
+    assert set(load.versions(clients.answers())) == {podinfo.FIRST, "2.0.0"}
+    assert shop(app) == route
+
+
+def ingress(app: podinfo.App) -> None:
+    """Create the application's Ingress, for ingress-nginx or what reads its annotations."""
+    backend = {"service": {"name": podinfo.NAME, "port": {"number": 80}}}
+    path = {"path": "/", "pathType": "Prefix", "backend": backend}
+    app.api.apply(
+        {
+            "apiVersion": INGRESS["apiVersion"],
+            "kind": INGRESS["kind"],
+            "metadata": {"name": INGRESS["name"], "namespace": app.namespace},
+            "spec": {
+                "ingressClassName": "nginx",
+                "rules": [{"host": app.host, "http": {"paths": [path]}}],
+            },
+        }
+    )
+
+
+def test_weights_by_the_annotations_of_ingress_nginx(
+    app: podinfo.App, past: history.History
+) -> None:
+    ingress(app)
+    templates(app)
+    app.deploy()
+    wanted = podinfo.analysis(stepWeights=[20, 50], metrics=METRICS)
+    app.canary(wanted, provider="nginx", ingressRef=INGRESS)
+    app.bootstrap(past)
+    with load.Load(app.address) as clients:
+        mark = past.mark()
+        app.release("2.0.0")
+        podinfo.promoted(past, mark)
+        app.serves("2.0.0")
+    assert clients.failures() == []
+    assert past.weights(mark) == [0, 20, 50]
+    assert set(load.versions(clients.answers())) == {podinfo.FIRST, "2.0.0"}
+
+
+def test_a_b_by_the_annotations_of_ingress_nginx(app: podinfo.App, past: history.History) -> None:
+    ingress(app)
+    templates(app)
+    app.deploy()
+    wanted = podinfo.analysis(iterations=3, match=MATCH, metrics=METRICS)
+    app.canary(wanted, provider="nginx", ingressRef=INGRESS)
+    app.bootstrap(past)
+    with (
+        load.Load(app.address, rate=50) as public,
+        load.Load(app.address, rate=50, headers=INSIDER) as insiders,
+    ):
+        mark = past.mark()
+        app.release("2.0.0")
+        past.told("canary iteration 2/3", since=mark, seconds=240)
+        tested = past.mark()
+        assert {answer.version for answer in public.answers(mark, tested)} == {podinfo.FIRST}
+        assert {answer.version for answer in insiders.answers(mark)[-20:]} == {"2.0.0"}
+        podinfo.promoted(past, mark)
+        app.serves("2.0.0")
+    assert public.failures() == []
+    assert insiders.failures() == []
