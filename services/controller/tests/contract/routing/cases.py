@@ -14,7 +14,9 @@ from flagger_controller.cluster.client import Object, Ref
 from flagger_controller.routing import router_for
 from flagger_controller.routing.base import Capabilities, Router, RouterSettings
 
-GENERATING = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio")
+LABELLED = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio")
+"""Providers whose route has the apex metadata."""
+GENERATING = (*LABELLED, "smi:v1alpha1", "smi:v1alpha2")
 """Providers whose routes are objects that we make."""
 PROVIDERS = (*GENERATING, "knative")
 TRAITS = Traits(Selector("app", "cart"))
@@ -130,4 +132,4 @@ def entries(body: Object) -> list[Object]:
         backend for rule in rules for backend in rule.get("backendRefs", rule.get("route", ()))
     ]
     weighted = spec.get("weighted", {}).get("services", ())
-    return [*rules, *backends, *weighted, *spec.get("traffic", ())]
+    return [*rules, *backends, *weighted, *spec.get("backends", ()), *spec.get("traffic", ())]

@@ -7,7 +7,7 @@ from flagger_controller.api.traits import Traits
 from flagger_controller.errors import ConfigError
 from flagger_controller.routing import objects
 
-from .cases import FIRST, GENERATING, LAST, TRAITS, canary_for, router_of
+from .cases import FIRST, GENERATING, LABELLED, LAST, TRAITS, canary_for, router_of
 
 
 @pytest.mark.parametrize("provider", GENERATING)
@@ -53,7 +53,7 @@ def test_an_owner_that_is_no_controller_does_not_matter(provider: str) -> None:
     assert router.desired(canary, TRAITS, FIRST, live) == live
 
 
-@pytest.mark.parametrize("provider", GENERATING)
+@pytest.mark.parametrize("provider", LABELLED)
 def test_the_apex_route_has_its_metadata_and_keeps_flux_away(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     apex = router.desired(canary, TRAITS, FIRST, {})[router.refs(canary)[-1]]
@@ -64,7 +64,7 @@ def test_the_apex_route_has_its_metadata_and_keeps_flux_away(provider: str) -> N
     assert "labels" not in apex["metadata"]
 
 
-@pytest.mark.parametrize("provider", GENERATING)
+@pytest.mark.parametrize("provider", LABELLED)
 def test_a_service_target_has_no_selector_label(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     apex = router.desired(canary, Traits(None), FIRST, {})[router.refs(canary)[-1]]
