@@ -12,6 +12,7 @@ ROUTERS: Final[Mapping[str, str]] = {
     "gatewayapi": "flagger_controller.routing.gatewayapi:v1",
     "gatewayapi:v1": "flagger_controller.routing.gatewayapi:v1",
     "gatewayapi:v1beta1": "flagger_controller.routing.gatewayapi:v1beta1",
+    "gloo": "flagger_controller.routing.gloo:Gloo",
     "istio": "flagger_controller.routing.istio:Istio",
     "knative": "flagger_controller.routing.knative:Knative",
     "kubernetes": "flagger_controller.routing.kubernetes:Kubernetes",
@@ -24,7 +25,7 @@ ROUTERS: Final[Mapping[str, str]] = {
 }
 """Provider name to `module:factory`; a factory makes a router from `RouterSettings`."""
 
-QUALIFIED: Final = frozenset({"smi:v1alpha1", "smi:v1alpha2", "smi:v1alpha3"})
+QUALIFIED: Final = frozenset({"gloo", "smi:v1alpha1", "smi:v1alpha2", "smi:v1alpha3"})
 """Names that may be followed by a colon and one more word, as in `smi:v1alpha1:istio`."""
 
 

@@ -81,7 +81,7 @@ class Smi:
         told = self._settings.target_mesh == ISTIO and gateways
         return objects.Stamp(
             annotations={GATEWAYS: json.dumps(gateways, separators=(",", ":"))} if told else {},
-            owner=canary.owner_reference if self._settings.own_references else None,
+            owner=objects.owner_stamp(canary, self._settings).owner,
         )
 
     def read(self, canary: Canary, live: Objects) -> Route | None:

@@ -11,10 +11,10 @@ from flagger_controller.api.status import Route
 from flagger_controller.api.traits import Selector, Traits
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Object, Ref
-from flagger_controller.routing import router_for
+from flagger_controller.routing import kubernetes, router_for
 from flagger_controller.routing.base import Capabilities, Router, RouterSettings
 
-LABELLED = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio")
+LABELLED = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio", "gloo")
 """Providers whose route has the apex metadata."""
 GENERATING = (*LABELLED, "smi:v1alpha1", "smi:v1alpha2")
 """Providers whose routes are objects that we make."""
@@ -79,7 +79,12 @@ def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Ca
 
 
 def existing(canary: Canary) -> dict[Ref, Object]:
-    """What is there before we write: nothing, or the Knative Service with a primary."""
+    """What is there before we write.
+
+    Gloo needs the generated Services, and Knative its Service with a primary.
+    """
+    if canary.spec.provider == "gloo":
+        return {ref: _backend(ref) for ref in kubernetes.service_refs(canary)[:2]}
     if not canary.on_knative:
         return {}
     name = f"{canary.target}-00001"
@@ -92,6 +97,11 @@ def existing(canary: Canary) -> dict[Ref, Object]:
         Ref(resources.KNATIVE_SERVICES, canary.target, canary.namespace): service,
         Ref(resources.KNATIVE_REVISIONS, name, canary.namespace): revision,
     }
+
+
+def _backend(ref: Ref) -> Object:
+    spec = {"selector": {"run": ref.name}}
+    return {"kind": "Service", "metadata": {"name": ref.name}, "spec": spec}
 
 
 def written(
@@ -128,8 +138,13 @@ def entries(body: Object) -> list[Object]:
     """The rules, routes or entries of an object, and the backends within them."""
     spec = body["spec"]
     rules = [*spec.get("rules", ()), *spec.get("http", ()), *spec.get("tcp", ())]
+    tables = spec.get("routes", ())
+    destinations = [
+        entry for route in tables for entry in route["routeAction"]["multi"]["destinations"]
+    ]
     backends = [
         backend for rule in rules for backend in rule.get("backendRefs", rule.get("route", ()))
     ]
     weighted = spec.get("weighted", {}).get("services", ())
-    return [*rules, *backends, *weighted, *spec.get("backends", ()), *spec.get("traffic", ())]
+    others = [*spec.get("backends", ()), *spec.get("traffic", ())]
+    return [*rules, *backends, *weighted, *tables, *destinations, *others]

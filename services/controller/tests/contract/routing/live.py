@@ -52,7 +52,7 @@ def traefik_service_defaults(spec: Object) -> None:
 
 
 def knative_service_defaults(spec: Object) -> None:
-    for entry in spec["traffic"]:
+    for entry in spec.get("traffic", ()):
         entry.setdefault("latestRevision", "revisionName" not in entry)
         entry.setdefault("percent", 0)
 

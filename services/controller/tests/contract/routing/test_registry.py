@@ -38,7 +38,7 @@ def test_unknown_providers_are_an_error(provider: str) -> None:
         router_for(provider, RouterSettings())
 
 
-@pytest.mark.parametrize("provider", ["smi:v1alpha1:istio", "smi:v1alpha3:linkerd"])
+@pytest.mark.parametrize("provider", ["smi:v1alpha1:istio", "smi:v1alpha3:linkerd", "gloo:v1"])
 def test_some_names_are_followed_by_the_mesh(provider: str) -> None:
     name, _, _ = provider.rpartition(":")
     assert type(router_of(provider)) is type(router_of(name))
