@@ -9,6 +9,8 @@ from flagger_controller.errors import ConfigError
 from flagger_controller.routing.base import Router, RouterSettings
 
 ROUTERS: Final[Mapping[str, str]] = {
+    "appmesh": "flagger_controller.routing.appmesh:AppMesh",
+    "appmesh:v1beta2": "flagger_controller.routing.appmesh_v1beta2:AppMesh",
     "gatewayapi": "flagger_controller.routing.gatewayapi:v1",
     "gatewayapi:v1": "flagger_controller.routing.gatewayapi:v1",
     "gatewayapi:v1beta1": "flagger_controller.routing.gatewayapi:v1beta1",
@@ -25,7 +27,9 @@ ROUTERS: Final[Mapping[str, str]] = {
 }
 """Provider name to `module:factory`; a factory makes a router from `RouterSettings`."""
 
-QUALIFIED: Final = frozenset({"gloo", "smi:v1alpha1", "smi:v1alpha2", "smi:v1alpha3"})
+QUALIFIED: Final = frozenset(
+    {"appmesh:v1beta2", "gloo", "smi:v1alpha1", "smi:v1alpha2", "smi:v1alpha3"}
+)
 """Names that may be followed by a colon and one more word, as in `smi:v1alpha1:istio`."""
 
 

@@ -16,7 +16,7 @@ from flagger_controller.routing.base import Capabilities, Router, RouterSettings
 
 LABELLED = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio", "gloo")
 """Providers whose route has the apex metadata."""
-GENERATING = (*LABELLED, "smi:v1alpha1", "smi:v1alpha2")
+GENERATING = (*LABELLED, "smi:v1alpha1", "smi:v1alpha2", "appmesh", "appmesh:v1beta2")
 """Providers whose routes are objects that we make."""
 PROVIDERS = (*GENERATING, "knative")
 TRAITS = Traits(Selector("app", "cart"))
@@ -26,6 +26,7 @@ WEIGHTS = tuple(Route(primary=100 - weight, canary=weight) for weight in range(1
 SERVICE: Mapping[str, Any] = {
     "port": 80,
     "gatewayRefs": [{"name": "edge"}],
+    "meshName": "prod",
     "hosts": ["shop.example.org"],
     "match": [{"uri": {"prefix": "/cart"}}],
     "timeout": "5s",
@@ -62,6 +63,11 @@ STRATEGIES: Mapping[str, tuple[Mapping[str, Any], Callable[[Capabilities], bool]
 
 def router_of(provider: str, *, own: bool = True) -> Router:
     return router_for(provider, RouterSettings(own_references=own))
+
+
+def carrier(router: Router, canary: Canary) -> Ref:
+    """The object that carries the split: the last one, but for App Mesh."""
+    return router.refs(canary)[{"appmesh": 3, "appmesh:v1beta2": 2}.get(canary.spec.provider, -1)]
 
 
 def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Canary:
@@ -139,12 +145,18 @@ def entries(body: Object) -> list[Object]:
     spec = body["spec"]
     rules = [*spec.get("rules", ()), *spec.get("http", ()), *spec.get("tcp", ())]
     tables = spec.get("routes", ())
-    destinations = [
-        entry for route in tables for entry in route["routeAction"]["multi"]["destinations"]
-    ]
+    destinations = [entry for route in tables for entry in _destinations(route)]
     backends = [
         backend for rule in rules for backend in rule.get("backendRefs", rule.get("route", ()))
     ]
     weighted = spec.get("weighted", {}).get("services", ())
     others = [*spec.get("backends", ()), *spec.get("traffic", ())]
     return [*rules, *backends, *weighted, *tables, *destinations, *others]
+
+
+def _destinations(route: Object) -> list[Object]:
+    """The backends of a route of Gloo, or of App Mesh in its two versions."""
+    if action := route.get("routeAction"):
+        return list(action["multi"]["destinations"])
+    http = route.get("http") or route["httpRoute"]
+    return list(http["action"]["weightedTargets"])

@@ -20,6 +20,8 @@ def stored(body: Object) -> Object:
     defaults = {
         "HTTPRoute": http_route_defaults,
         "TraefikService": traefik_service_defaults,
+        "VirtualNode": app_mesh_defaults,
+        "VirtualRouter": app_mesh_defaults,
         "Service": knative_service_defaults,
     }
     if add := defaults.get(result.get("kind", "")):
@@ -49,6 +51,12 @@ def http_route_defaults(spec: Object) -> None:
 def traefik_service_defaults(spec: Object) -> None:
     for entry in spec["weighted"]["services"]:
         entry.setdefault("strategy", "wrr")
+
+
+def app_mesh_defaults(spec: Object) -> None:
+    """Of v1beta2, by the webhook of App Mesh's controller."""
+    if "meshName" not in spec:
+        spec |= {"awsName": "cart_shop", "meshRef": {"name": "prod", "uid": "7"}}
 
 
 def knative_service_defaults(spec: Object) -> None:

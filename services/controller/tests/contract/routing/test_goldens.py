@@ -29,7 +29,7 @@ BREAK = "\n---\n"
 
 
 def canary_of(case: Mapping[str, Any]) -> Canary:
-    metadata = {"name": "cart", "namespace": "shop", "uid": "6f1c2a9e"}
+    metadata = {"name": "cart", "namespace": "shop", "uid": "6f1c2a9e", **case.get("metadata", {})}
     return Canary.from_api(
         {"metadata": metadata, "spec": case["spec"], "status": case.get("status", {})}
     )
@@ -122,6 +122,8 @@ def test_a_second_time_changes_nothing(name: str) -> None:
         "knative",
         "smi",
         "gloo",
+        "appmesh",
+        "appmesh-v1beta2",
     ],
 )
 def test_every_provider_has_examples(provider: str) -> None:

@@ -38,7 +38,9 @@ def test_unknown_providers_are_an_error(provider: str) -> None:
         router_for(provider, RouterSettings())
 
 
-@pytest.mark.parametrize("provider", ["smi:v1alpha1:istio", "smi:v1alpha3:linkerd", "gloo:v1"])
+@pytest.mark.parametrize(
+    "provider", ["smi:v1alpha1:istio", "smi:v1alpha3:linkerd", "gloo:v1", "appmesh:v1beta2:x"]
+)
 def test_some_names_are_followed_by_the_mesh(provider: str) -> None:
     name, _, _ = provider.rpartition(":")
     assert type(router_of(provider)) is type(router_of(name))
