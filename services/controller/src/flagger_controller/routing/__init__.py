@@ -18,6 +18,7 @@ ROUTERS: Final[Mapping[str, str]] = {
     "istio": "flagger_controller.routing.istio:Istio",
     "knative": "flagger_controller.routing.knative:Knative",
     "kubernetes": "flagger_controller.routing.kubernetes:Kubernetes",
+    "kuma": "flagger_controller.routing.kuma:Kuma",
     "linkerd": "flagger_controller.routing.smi:v1alpha1",
     "osm": "flagger_controller.routing.smi:v1alpha2",
     "smi:v1alpha1": "flagger_controller.routing.smi:v1alpha1",

@@ -170,7 +170,9 @@ def converged(ref: Ref, live: Object | None, stamp: Stamp, spec: Mapping[str, An
 
 
 def _created(ref: Ref, stamp: Stamp, spec: Mapping[str, Any]) -> Object:
-    metadata: Object = {"name": ref.name, "namespace": ref.namespace}
+    metadata: Object = {"name": ref.name}
+    if ref.namespace:
+        metadata["namespace"] = ref.namespace
     if stamp.labels:
         metadata["labels"] = dict(stamp.labels)
     if stamp.annotations:

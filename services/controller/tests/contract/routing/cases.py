@@ -14,8 +14,10 @@ from flagger_controller.cluster.client import Object, Ref
 from flagger_controller.routing import kubernetes, router_for
 from flagger_controller.routing.base import Capabilities, Router, RouterSettings
 
-LABELLED = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio", "gloo")
+LABELLED = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio", "gloo", "kuma")
 """Providers whose route has the apex metadata."""
+UNOWNED = ("kuma",)
+"""Providers whose route no Canary can own, because it is cluster-scoped."""
 GENERATING = (*LABELLED, "smi:v1alpha1", "smi:v1alpha2", "appmesh", "appmesh:v1beta2")
 """Providers whose routes are objects that we make."""
 PROVIDERS = (*GENERATING, "knative")
@@ -150,7 +152,8 @@ def entries(body: Object) -> list[Object]:
         backend for rule in rules for backend in rule.get("backendRefs", rule.get("route", ()))
     ]
     weighted = spec.get("weighted", {}).get("services", ())
-    others = [*spec.get("backends", ()), *spec.get("traffic", ())]
+    split = spec.get("conf", {}).get("split", ())
+    others = [*split, *spec.get("backends", ()), *spec.get("traffic", ())]
     return [*rules, *backends, *weighted, *tables, *destinations, *others]
 
 

@@ -51,7 +51,9 @@ def live_of(canary: Canary, case: Mapping[str, Any]) -> dict[Ref, Object]:
 
 
 def _called(body: Object) -> str:
-    return f"{body['kind']} {body['metadata']['name']}.{body['metadata']['namespace']}"
+    metadata = body["metadata"]
+    where = f".{metadata['namespace']}" if "namespace" in metadata else ""
+    return f"{body['kind']} {metadata['name']}{where}"
 
 
 def outcome(case: Mapping[str, Any]) -> Mapping[Ref, Object]:
@@ -122,6 +124,7 @@ def test_a_second_time_changes_nothing(name: str) -> None:
         "knative",
         "smi",
         "gloo",
+        "kuma",
         "appmesh",
         "appmesh-v1beta2",
     ],

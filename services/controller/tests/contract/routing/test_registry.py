@@ -34,7 +34,7 @@ def test_every_entry_of_the_registry_is_a_router(provider: str) -> None:
     ["", "Istio", "gatewayapi:v2", "appmesh:v1beta1", "none", "istio:v1", "smi", "smi:v1alpha4"],
 )
 def test_unknown_providers_are_an_error(provider: str) -> None:
-    with pytest.raises(ConfigError, match=r"use one of .*istio, knative, kubernetes"):
+    with pytest.raises(ConfigError, match=r"use one of .*istio, knative, kubernetes, kuma"):
         router_for(provider, RouterSettings())
 
 
