@@ -18,7 +18,8 @@ REF = Ref(resources.TRAFFIC_ROUTES, "cart")
 HALF = Route(primary=50, canary=50)
 
 
-def canary_of(namespace: str = "shop", port: int = 80, **annotations: str) -> Canary:
+def canary_of(namespace: str = "shop", port: int = 80, mesh: str = "") -> Canary:
+    annotations = {"kuma.io/mesh": mesh} if mesh else {}
     metadata = {"name": "cart", "namespace": namespace, "uid": "1", "annotations": annotations}
     return Canary.from_api(
         {
@@ -78,7 +79,7 @@ def test_a_route_of_this_namespace_follows_the_canary() -> None:
 
 def test_the_mesh_follows_the_annotation_and_stays_without_one() -> None:
     """Upstream sets it when it creates the route, and never again (S23)."""
-    retail = canary_of(**{"kuma.io/mesh": "retail"})
+    retail = canary_of(mesh="retail")
     assert built(canary_of())["mesh"] == "default"
     assert built(retail)["mesh"] == "retail"
     assert built(retail, built(canary_of()))["mesh"] == "retail"
