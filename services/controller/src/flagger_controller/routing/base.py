@@ -42,6 +42,8 @@ class RouterSettings:
     ingress_class: str = ""
     own_references: bool = True
     """False when routes live in another cluster than the Canary."""
+    target_mesh: str = ""
+    """What the provider's name ends with, as in `smi:v1alpha1:istio`; set by `router_for`."""
 
 
 class Router(Protocol):

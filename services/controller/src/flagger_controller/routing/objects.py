@@ -129,6 +129,11 @@ def service_of(canary: Canary) -> CanaryService:
     return canary.spec.service
 
 
+def owner_stamp(canary: Canary, settings: RouterSettings) -> Stamp:
+    """No metadata but the owner, for routes beside the one with the apex name."""
+    return Stamp(owner=canary.owner_reference if settings.own_references else None)
+
+
 def apex_stamp(canary: Canary, traits: Traits, settings: RouterSettings) -> Stamp:
     """The metadata of the route that carries the apex name (routing.md 4.2).
 
@@ -142,7 +147,7 @@ def apex_stamp(canary: Canary, traits: Traits, settings: RouterSettings) -> Stam
     return Stamp(
         labels=labels,
         annotations={**(apex or CustomMetadata()).annotations, **HANDS_OFF},
-        owner=canary.owner_reference if settings.own_references else None,
+        owner=owner_stamp(canary, settings).owner,
     )
 
 
@@ -165,7 +170,9 @@ def converged(ref: Ref, live: Object | None, stamp: Stamp, spec: Mapping[str, An
 
 
 def _created(ref: Ref, stamp: Stamp, spec: Mapping[str, Any]) -> Object:
-    metadata: Object = {"name": ref.name, "namespace": ref.namespace}
+    metadata: Object = {"name": ref.name}
+    if ref.namespace:
+        metadata["namespace"] = ref.namespace
     if stamp.labels:
         metadata["labels"] = dict(stamp.labels)
     if stamp.annotations:

@@ -11,10 +11,14 @@ from flagger_controller.api.status import Route
 from flagger_controller.api.traits import Selector, Traits
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Object, Ref
-from flagger_controller.routing import router_for
+from flagger_controller.routing import kubernetes, router_for
 from flagger_controller.routing.base import Capabilities, Router, RouterSettings
 
-GENERATING = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio")
+LABELLED = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio", "gloo", "kuma")
+"""Providers whose route has the apex metadata."""
+UNOWNED = ("kuma",)
+"""Providers whose route no Canary can own, because it is cluster-scoped."""
+GENERATING = (*LABELLED, "smi:v1alpha1", "smi:v1alpha2", "appmesh", "appmesh:v1beta2")
 """Providers whose routes are objects that we make."""
 PROVIDERS = (*GENERATING, "knative")
 TRAITS = Traits(Selector("app", "cart"))
@@ -24,6 +28,7 @@ WEIGHTS = tuple(Route(primary=100 - weight, canary=weight) for weight in range(1
 SERVICE: Mapping[str, Any] = {
     "port": 80,
     "gatewayRefs": [{"name": "edge"}],
+    "meshName": "prod",
     "hosts": ["shop.example.org"],
     "match": [{"uri": {"prefix": "/cart"}}],
     "timeout": "5s",
@@ -62,6 +67,11 @@ def router_of(provider: str, *, own: bool = True) -> Router:
     return router_for(provider, RouterSettings(own_references=own))
 
 
+def carrier(router: Router, canary: Canary) -> Ref:
+    """The object that carries the split: the last one, but for App Mesh."""
+    return router.refs(canary)[{"appmesh": 3, "appmesh:v1beta2": 2}.get(canary.spec.provider, -1)]
+
+
 def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Canary:
     return Canary.from_api(
         {
@@ -77,7 +87,12 @@ def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Ca
 
 
 def existing(canary: Canary) -> dict[Ref, Object]:
-    """What is there before we write: nothing, or the Knative Service with a primary."""
+    """What is there before we write.
+
+    Gloo needs the generated Services, and Knative its Service with a primary.
+    """
+    if canary.spec.provider == "gloo":
+        return {ref: _backend(ref) for ref in kubernetes.service_refs(canary)[:2]}
     if not canary.on_knative:
         return {}
     name = f"{canary.target}-00001"
@@ -90,6 +105,11 @@ def existing(canary: Canary) -> dict[Ref, Object]:
         Ref(resources.KNATIVE_SERVICES, canary.target, canary.namespace): service,
         Ref(resources.KNATIVE_REVISIONS, name, canary.namespace): revision,
     }
+
+
+def _backend(ref: Ref) -> Object:
+    spec = {"selector": {"run": ref.name}}
+    return {"kind": "Service", "metadata": {"name": ref.name}, "spec": spec}
 
 
 def written(
@@ -126,8 +146,20 @@ def entries(body: Object) -> list[Object]:
     """The rules, routes or entries of an object, and the backends within them."""
     spec = body["spec"]
     rules = [*spec.get("rules", ()), *spec.get("http", ()), *spec.get("tcp", ())]
+    tables = spec.get("routes", ())
+    destinations = [entry for route in tables for entry in _destinations(route)]
     backends = [
         backend for rule in rules for backend in rule.get("backendRefs", rule.get("route", ()))
     ]
     weighted = spec.get("weighted", {}).get("services", ())
-    return [*rules, *backends, *weighted, *spec.get("traffic", ())]
+    split = spec.get("conf", {}).get("split", ())
+    others = [*split, *spec.get("backends", ()), *spec.get("traffic", ())]
+    return [*rules, *backends, *weighted, *tables, *destinations, *others]
+
+
+def _destinations(route: Object) -> list[Object]:
+    """The backends of a route of Gloo, or of App Mesh in its two versions."""
+    if action := route.get("routeAction"):
+        return list(action["multi"]["destinations"])
+    http = route.get("http") or route["httpRoute"]
+    return list(http["action"]["weightedTargets"])

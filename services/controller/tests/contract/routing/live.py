@@ -20,6 +20,8 @@ def stored(body: Object) -> Object:
     defaults = {
         "HTTPRoute": http_route_defaults,
         "TraefikService": traefik_service_defaults,
+        "VirtualNode": app_mesh_defaults,
+        "VirtualRouter": app_mesh_defaults,
         "Service": knative_service_defaults,
     }
     if add := defaults.get(result.get("kind", "")):
@@ -51,8 +53,14 @@ def traefik_service_defaults(spec: Object) -> None:
         entry.setdefault("strategy", "wrr")
 
 
+def app_mesh_defaults(spec: Object) -> None:
+    """Of v1beta2, by the webhook of App Mesh's controller."""
+    if "meshName" not in spec:
+        spec |= {"awsName": "cart_shop", "meshRef": {"name": "prod", "uid": "7"}}
+
+
 def knative_service_defaults(spec: Object) -> None:
-    for entry in spec["traffic"]:
+    for entry in spec.get("traffic", ()):
         entry.setdefault("latestRevision", "revisionName" not in entry)
         entry.setdefault("percent", 0)
 

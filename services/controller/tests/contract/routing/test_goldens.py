@@ -29,7 +29,7 @@ BREAK = "\n---\n"
 
 
 def canary_of(case: Mapping[str, Any]) -> Canary:
-    metadata = {"name": "cart", "namespace": "shop", "uid": "6f1c2a9e"}
+    metadata = {"name": "cart", "namespace": "shop", "uid": "6f1c2a9e", **case.get("metadata", {})}
     return Canary.from_api(
         {"metadata": metadata, "spec": case["spec"], "status": case.get("status", {})}
     )
@@ -51,7 +51,9 @@ def live_of(canary: Canary, case: Mapping[str, Any]) -> dict[Ref, Object]:
 
 
 def _called(body: Object) -> str:
-    return f"{body['kind']} {body['metadata']['name']}.{body['metadata']['namespace']}"
+    metadata = body["metadata"]
+    where = f".{metadata['namespace']}" if "namespace" in metadata else ""
+    return f"{body['kind']} {metadata['name']}{where}"
 
 
 def outcome(case: Mapping[str, Any]) -> Mapping[Ref, Object]:
@@ -112,7 +114,20 @@ def test_a_second_time_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "provider", ["kubernetes", "traefik", "gatewayapi-v1", "gatewayapi-v1beta1", "istio", "knative"]
+    "provider",
+    [
+        "kubernetes",
+        "traefik",
+        "gatewayapi-v1",
+        "gatewayapi-v1beta1",
+        "istio",
+        "knative",
+        "smi",
+        "gloo",
+        "kuma",
+        "appmesh",
+        "appmesh-v1beta2",
+    ],
 )
 def test_every_provider_has_examples(provider: str) -> None:
     assert [name for name in CASES if name.startswith(f"{provider}/")]

@@ -2,22 +2,32 @@
 
 import pytest
 
-from flagger_controller.api.status import Route
 from flagger_controller.api.traits import Traits
 from flagger_controller.errors import ConfigError
 from flagger_controller.routing import objects
 
-from .cases import FIRST, GENERATING, LAST, TRAITS, canary_for, router_of
+from .cases import (
+    FIRST,
+    GENERATING,
+    LABELLED,
+    LAST,
+    TRAITS,
+    UNOWNED,
+    canary_for,
+    existing,
+    router_of,
+)
 
 
 @pytest.mark.parametrize("provider", GENERATING)
 def test_the_owner_is_set_on_creation_only(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
-    for body in router.desired(canary, TRAITS, FIRST, {}).values():
-        assert body["metadata"]["ownerReferences"] == [canary.owner_reference]
-    elsewhere = router_of(provider, own=False).desired(canary, TRAITS, FIRST, {})
+    for body in router.desired(canary, TRAITS, FIRST, existing(canary)).values():
+        owners = [] if provider in UNOWNED else [canary.owner_reference]
+        assert body["metadata"].get("ownerReferences", []) == owners
+    elsewhere = router_of(provider, own=False).desired(canary, TRAITS, FIRST, existing(canary))
     assert all("ownerReferences" not in body["metadata"] for body in elsewhere.values())
-    adopted = router.desired(canary, TRAITS, Route(primary=0, canary=100), elsewhere)
+    adopted = router.desired(canary, TRAITS, LAST, {**existing(canary), **elsewhere})
     assert all("ownerReferences" not in body["metadata"] for body in adopted.values())
 
 
@@ -35,11 +45,11 @@ def test_objects_of_another_controller_are_refused(
 ) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     owner = {"apiVersion": group, "kind": kind, "name": name, "uid": "1", "controller": True}
-    ours = router.desired(canary, TRAITS, FIRST, {})
+    ours = router.desired(canary, TRAITS, FIRST, existing(canary))
     for ref, body in ours.items():
         taken = body | {"metadata": body["metadata"] | {"ownerReferences": [owner]}}
         with pytest.raises(ConfigError, match=f"is controlled by {kind} {name}"):
-            router.desired(canary, TRAITS, FIRST, {**ours, ref: taken})
+            router.desired(canary, TRAITS, FIRST, {**existing(canary), **ours, ref: taken})
 
 
 @pytest.mark.parametrize("provider", GENERATING)
@@ -48,31 +58,31 @@ def test_an_owner_that_is_no_controller_does_not_matter(provider: str) -> None:
     owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart", "uid": "1"}
     live = {
         ref: body | {"metadata": body["metadata"] | {"ownerReferences": [owner]}}
-        for ref, body in router.desired(canary, TRAITS, FIRST, {}).items()
+        for ref, body in router.desired(canary, TRAITS, FIRST, existing(canary)).items()
     }
-    assert router.desired(canary, TRAITS, FIRST, live) == live
+    assert router.desired(canary, TRAITS, FIRST, {**existing(canary), **live}) == live
 
 
-@pytest.mark.parametrize("provider", GENERATING)
+@pytest.mark.parametrize("provider", LABELLED)
 def test_the_apex_route_has_its_metadata_and_keeps_flux_away(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
-    apex = router.desired(canary, TRAITS, FIRST, {})[router.refs(canary)[-1]]
+    apex = router.desired(canary, TRAITS, FIRST, existing(canary))[router.refs(canary)[-1]]
     assert apex["metadata"]["annotations"] == objects.HANDS_OFF
     assert apex["metadata"]["labels"] == {"team": "shop", "app": "cart"}
     bare = canary_for(provider, {}, apex=None)
-    apex = router.desired(bare, TRAITS, FIRST, {})[router.refs(bare)[-1]]
+    apex = router.desired(bare, TRAITS, FIRST, existing(bare))[router.refs(bare)[-1]]
     assert "labels" not in apex["metadata"]
 
 
-@pytest.mark.parametrize("provider", GENERATING)
+@pytest.mark.parametrize("provider", LABELLED)
 def test_a_service_target_has_no_selector_label(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
-    apex = router.desired(canary, Traits(None), FIRST, {})[router.refs(canary)[-1]]
+    apex = router.desired(canary, Traits(None), FIRST, existing(canary))[router.refs(canary)[-1]]
     assert apex["metadata"]["labels"] == {"team": "shop"}
 
 
 @pytest.mark.parametrize("provider", GENERATING)
 def test_objects_that_we_created_go_away_with_the_canary(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
-    live = router.desired(canary, TRAITS, LAST, {})
+    live = router.desired(canary, TRAITS, LAST, existing(canary))
     assert router.reverted(canary, live) == {}

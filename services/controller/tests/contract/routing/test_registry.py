@@ -29,10 +29,27 @@ def test_every_entry_of_the_registry_is_a_router(provider: str) -> None:
     assert (DOCS / f"{provider.partition(':')[0]}.md").is_file()
 
 
-@pytest.mark.parametrize("provider", ["", "Istio", "gatewayapi:v2", "appmesh:v1beta1", "none"])
+@pytest.mark.parametrize(
+    "provider",
+    ["", "Istio", "gatewayapi:v2", "appmesh:v1beta1", "none", "istio:v1", "smi", "smi:v1alpha4"],
+)
 def test_unknown_providers_are_an_error(provider: str) -> None:
-    with pytest.raises(ConfigError, match=r"istio, knative, kubernetes, traefik"):
+    with pytest.raises(ConfigError, match=r"use one of .*istio, knative, kubernetes, kuma"):
         router_for(provider, RouterSettings())
+
+
+@pytest.mark.parametrize(
+    "provider", ["smi:v1alpha1:istio", "smi:v1alpha3:linkerd", "gloo:v1", "appmesh:v1beta2:x"]
+)
+def test_some_names_are_followed_by_the_mesh(provider: str) -> None:
+    name, _, _ = provider.rpartition(":")
+    assert type(router_of(provider)) is type(router_of(name))
+
+
+@pytest.mark.parametrize("provider", ["supergloo", "supergloo:istio.gloo-system"])
+def test_a_provider_that_is_gone_says_what_to_use(provider: str) -> None:
+    with pytest.raises(ConfigError, match=rf'"{provider}" does not exist any more: use .* gloo'):
+        router_of(provider)
 
 
 @pytest.mark.parametrize("page", sorted({provider.partition(":")[0] for provider in ROUTERS}))

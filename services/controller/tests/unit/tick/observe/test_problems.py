@@ -229,7 +229,7 @@ async def test_configs_are_not_looked_at_when_tracking_is_off(bench: Bench) -> N
 
 async def test_an_unknown_provider(bench: Bench) -> None:
     text = await bench.problem(canary(provider="linkerd2"))
-    assert text.startswith('unknown provider "linkerd2": use one of gatewayapi, ')
+    assert text.startswith('unknown provider "linkerd2": use one of appmesh, ')
 
 
 async def test_unknown_kinds(bench: Bench) -> None:

@@ -1,0 +1,125 @@
+"""Kuma: a TrafficRoute, which is cluster-scoped and named after the service (routing.md 7.10)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from flagger_controller.api.base import Object
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.status import Route
+from flagger_controller.api.traits import Traits
+from flagger_controller.cluster import resources
+from flagger_controller.cluster.client import Ref
+from flagger_controller.errors import ConfigError
+from flagger_controller.routing import base, objects
+from flagger_controller.routing.base import Capabilities, Objects, RouterSettings
+
+MESH: Final = "kuma.io/mesh"
+"""Annotation of a Canary: the mesh of its TrafficRoute."""
+SERVICE: Final = "kuma.io/service"
+"""Tag of a service, `<name>_<namespace>_svc_<port>`."""
+
+
+class Kuma:
+    """Weights only: no conditions, no mirror, no cookies."""
+
+    capabilities = Capabilities()
+
+    def __init__(self, settings: RouterSettings) -> None:
+        self._settings = settings
+
+    def refs(self, canary: Canary) -> tuple[Ref, ...]:
+        """The TrafficRoute with the apex name, which is in no namespace."""
+        return (Ref(resources.TRAFFIC_ROUTES, canary.apex_service),)
+
+    def desired(
+        self, canary: Canary, traits: Traits, route: Route, live: Objects
+    ) -> Mapping[Ref, Object]:
+        """The TrafficRoute for this split; no Canary can own it.
+
+        Raises:
+            ConfigError: the name is taken by a route for another namespace, or the Canary has
+                conditions.
+        """
+        base.refuse_match(canary, "kuma")
+        (ref,) = self.refs(canary)
+        found = objects.claimed(canary, ref, live)
+        _check_place(canary, ref, found)
+        spec = {
+            "sources": [{"match": {SERVICE: "*"}}],
+            "destinations": [{"match": {SERVICE: _tag(canary, canary.apex_service)}}],
+            "conf": _conf(canary, route, objects.spec_of(found).get("conf") or {}),
+        }
+        stamp = objects.apex_stamp(canary, traits, self._settings)
+        body = objects.converged(ref, found, replace(stamp, owner=None), spec)
+        mesh = canary.metadata.annotations.get(MESH) or body.get("mesh") or "default"
+        return {ref: objects.patched(body, {"mesh": mesh})}
+
+    def read(self, canary: Canary, live: Objects) -> Route | None:
+        """The weights of our two services, on whatever port; a missing one has no traffic."""
+        (ref,) = self.refs(canary)
+        conf = objects.spec_of(live.get(ref)).get("conf") or {}
+        weights = {
+            _place(_service(entry.get("destination"))): int(entry.get("weight") or 0)
+            for entry in objects.items(conf.get("split"))
+        }
+        primary, ours = (
+            weights.get((name, canary.namespace), 0)
+            for name in (canary.primary_service, canary.canary_service)
+        )
+        return base.split(primary, ours)
+
+    def settled(self, canary: Canary, live: Objects) -> str:
+        """Always: a TrafficRoute has no status."""
+        return ""
+
+    def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object]:
+        """Nothing, as upstream; the TrafficRoute stays behind."""
+        return {}
+
+
+def _tag(canary: Canary, name: str) -> str:
+    return f"{name}_{canary.namespace}_svc_{objects.service_of(canary).port}"
+
+
+def _conf(canary: Canary, route: Route, live: Mapping[str, Any]) -> Object:
+    """The split on the live one, with what others added, such as a load balancer."""
+    entries = {
+        _service(entry.get("destination")): entry for entry in objects.items(live.get("split"))
+    }
+    splits = ((canary.primary_service, route.primary), (canary.canary_service, route.canary))
+    split = [
+        objects.patched(
+            entries.get(_tag(canary, name), {}),
+            {"weight": weight, "destination": {SERVICE: _tag(canary, name)}},
+        )
+        for name, weight in splits
+    ]
+    # Kuma allows only one of the two.
+    return objects.patched(dict(live), {"split": split, "destination": None})
+
+
+def _service(tags: Any) -> str:
+    return str((tags or {}).get(SERVICE))
+
+
+def _place(service: str) -> tuple[str, str]:
+    """Name and namespace of a service; no namespace for one that is not in Kubernetes."""
+    name, _, rest = service.partition("_")
+    return name, rest.partition("_svc_")[0]
+
+
+def _check_place(canary: Canary, ref: Ref, found: Object | None) -> None:
+    """Two namespaces with one service name would overwrite each other's route for ever (S23)."""
+    for service in _destinations(found):
+        if _place(service)[1] != canary.namespace:
+            raise ConfigError(
+                f"{ref} routes {service}, which is not in namespace {canary.namespace}: the name "
+                "of a TrafficRoute is unique in the cluster, so set spec.service.name to one that "
+                "is free, or delete the TrafficRoute when nothing needs it any more"
+            )
+
+
+def _destinations(found: Object | None) -> Iterator[str]:
+    for entry in objects.items(objects.spec_of(found).get("destinations")):
+        yield _service(entry.get("match"))
