@@ -60,6 +60,26 @@ async def test_between_releases_nothing_is_written(provider: str) -> None:
     await rig.stop()
 
 
+@pytest.mark.parametrize("provider", ["appmesh", "appmesh:v1beta2"])
+async def test_nodes_come_before_the_pods_that_need_them(provider: str) -> None:
+    rig = await start(provider)
+    made = [write.ref for write in rig.api.writes if write.verb == "create"]
+    kinds = [ref.resource.kind for ref in made if ref.resource.kind != "Event"]
+    assert kinds.index("VirtualNode") < kinds.index("Deployment") < kinds.index("VirtualService")
+    await rig.stop()
+
+
+async def test_a_reverted_canary_takes_the_trafficroute_with_it() -> None:
+    rig = await start("kuma", revertOnDeletion=True)
+    ref = Ref(resources.TRAFFIC_ROUTES, NAME)
+    assert rig.api.object(ref) is not None
+    rig.api.remove(CANARY)
+    for _ in range(3):
+        await rig.pass_interval()
+    assert rig.api.object(ref) is None
+    await rig.stop()
+
+
 async def test_another_namespaces_route_blocks_the_canary_before_anything_moves() -> None:
     rig = Rig()
     ref = Ref(resources.TRAFFIC_ROUTES, NAME)

@@ -34,7 +34,7 @@ V1BETA2: Final = appmesh_routes.Dialect(
 class AppMesh:
     """Weights, and conditions on headers: no mirror, no cookies."""
 
-    capabilities = Capabilities(match=True)
+    capabilities = Capabilities(match=True, early=(resources.APPMESH_NODES_2,))
 
     def __init__(self, settings: RouterSettings) -> None:
         self._settings = settings

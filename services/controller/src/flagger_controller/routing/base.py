@@ -11,7 +11,7 @@ from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Route
 from flagger_controller.api.traits import Traits
-from flagger_controller.cluster.client import Ref
+from flagger_controller.cluster.client import Ref, Resource
 from flagger_controller.errors import ConfigError
 
 Objects = Mapping[Ref, Object]
@@ -30,8 +30,8 @@ class Capabilities:
     """Mirroring during the iterations of Blue/Green."""
     mirror_weight: bool = False
     session_affinity: bool = False
-    early: bool = False
-    """Routes exist before the primary's pods, which get their proxy by them (section 3.2)."""
+    early: tuple[Resource, ...] = ()
+    """Kinds that exist before the primary's pods, which get their proxy by them (section 3.2)."""
 
 
 @dataclass(frozen=True)

@@ -73,9 +73,13 @@ class Kuma:
         """Always: a TrafficRoute has no status."""
         return ""
 
-    def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object]:
-        """Nothing, as upstream; the TrafficRoute stays behind."""
-        return {}
+    def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object | None]:
+        """The TrafficRoute is deleted, as no Canary can own it; upstream leaves it behind (S23)."""
+        (ref,) = self.refs(canary)
+        ours = all(
+            _place(service)[1] == canary.namespace for service in _destinations(live.get(ref))
+        )
+        return {ref: None} if ref in live and ours else {}
 
 
 def _tag(canary: Canary, name: str) -> str:

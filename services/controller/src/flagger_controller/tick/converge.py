@@ -104,4 +104,4 @@ def _check_kept(world: World, writes: Iterable[Write], before: Mapping[Ref, Writ
 
 
 def _line(ref: Ref, verb: str) -> str:
-    return f"{ref.resource.kind} {ref.name}.{ref.namespace} {verb}"
+    return f"{ref} {verb}"

@@ -79,7 +79,7 @@ def plan(world: World) -> Plan:
         return Plan()
     stages: list[Iterable[Write]] = [
         backends,
-        routes if world.parts.router.capabilities.early else (),
+        (each for each in routes if each.ref.resource in world.parts.router.capabilities.early),
         _workload(world),
         _primary_scaler(world),
     ]

@@ -107,3 +107,9 @@ def test_the_mesh_follows_the_annotation_and_stays_without_one() -> None:
 )
 def test_the_split_is_that_of_our_services(live: Object, route: Route | None) -> None:
     assert KUMA.read(canary_of(), {REF: live}) == route
+
+
+def test_a_reverted_canary_takes_its_route_with_it() -> None:
+    assert KUMA.reverted(canary_of(), {REF: built(canary_of())}) == {REF: None}
+    assert KUMA.reverted(canary_of(), {REF: built(canary_of("other"))}) == {}
+    assert KUMA.reverted(canary_of(), {}) == {}

@@ -161,7 +161,7 @@ def check_backends(scene: Scene, dead: set[Ref]) -> None:
 class Meshed(Traefik):
     """A router without whose objects pods get no proxy, and whose objects nothing can own."""
 
-    capabilities = Capabilities(early=True)
+    capabilities = Capabilities(early=(resources.TRAEFIK_SERVICES,))
 
     def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object | None]:
         return dict.fromkeys(self.refs(canary))
