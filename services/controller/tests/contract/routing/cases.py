@@ -14,7 +14,7 @@ from flagger_controller.cluster.client import Object, Ref
 from flagger_controller.routing import router_for
 from flagger_controller.routing.base import Capabilities, Router, RouterSettings
 
-GENERATING = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio")
+GENERATING = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio", "contour")
 """Providers whose routes are objects that we make."""
 PROVIDERS = (*GENERATING, "knative")
 TRAITS = Traits(Selector("app", "cart"))
@@ -125,9 +125,12 @@ each = pytest.mark.parametrize(("provider", "analysis"), tuple(pairs()))
 def entries(body: Object) -> list[Object]:
     """The rules, routes or entries of an object, and the backends within them."""
     spec = body["spec"]
-    rules = [*spec.get("rules", ()), *spec.get("http", ()), *spec.get("tcp", ())]
+    rules = [rule for name in ("rules", "http", "tcp", "routes") for rule in spec.get(name, ())]
     backends = [
-        backend for rule in rules for backend in rule.get("backendRefs", rule.get("route", ()))
+        backend
+        for rule in rules
+        for name in ("backendRefs", "route", "services")
+        for backend in rule.get(name, ())
     ]
     weighted = spec.get("weighted", {}).get("services", ())
     return [*rules, *backends, *weighted, *spec.get("traffic", ())]

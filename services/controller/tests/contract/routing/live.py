@@ -18,6 +18,7 @@ def stored(body: Object) -> Object:
         "managedFields": [{"manager": "flagger"}],
     }
     defaults = {
+        "HTTPProxy": http_proxy_defaults,
         "HTTPRoute": http_route_defaults,
         "TraefikService": traefik_service_defaults,
         "Service": knative_service_defaults,
@@ -25,6 +26,12 @@ def stored(body: Object) -> Object:
     if add := defaults.get(result.get("kind", "")):
         add(result["spec"])
     return result
+
+
+def http_proxy_defaults(spec: Object) -> None:
+    for route in spec["routes"]:
+        if policy := route.get("retryPolicy"):
+            policy.setdefault("count", 1)
 
 
 def http_route_defaults(spec: Object) -> None:
