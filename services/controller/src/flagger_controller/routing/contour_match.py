@@ -3,26 +3,28 @@
 Envoy compares a regular expression with the whole value of a header, as Istio does.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from flagger_controller.api.base import Object
-from flagger_controller.errors import ConfigError
 from flagger_controller.routing import affinity
+from flagger_controller.routing.conditions import Language
 
-HEADER_OPERATORS: Final[Mapping[str, Callable[[str], Object]]] = {
-    "exact": lambda value: {"exact": value},
-    "regex": lambda value: {"regex": value},
-    "prefix": lambda value: {"regex": f"^{affinity.quoted(value)}.*$"},
-    "suffix": lambda value: {"regex": f"^.*{affinity.quoted(value)}$"},
-}
+LANGUAGE: Final = Language[Object](
+    provider="Contour",
+    headers={
+        "exact": lambda name, value: _header(name, exact=value),
+        "regex": lambda name, value: _header(name, regex=value),
+        "prefix": lambda name, value: _header(name, regex=f"^{affinity.quoted(value)}.*$"),
+        "suffix": lambda name, value: _header(name, regex=f"^.*{affinity.quoted(value)}$"),
+    },
+    query={
+        "exact": lambda name, value: _parameter(name, exact=value),
+        "prefix": lambda name, value: _parameter(name, prefix=value),
+        "regex": lambda name, value: _parameter(name, regex=value),
+    },
+)
 """Contour has no prefix and suffix of headers; upstream writes both as `contains` (S24)."""
-QUERY_OPERATORS: Final[Mapping[str, Callable[[str], Object]]] = {
-    "exact": lambda value: {"exact": value},
-    "prefix": lambda value: {"prefix": value},
-    "regex": lambda value: {"regex": value},
-}
-SUPPORTED: Final = frozenset({"headers", "queryParams"})
 
 
 def prefixes(matches: Sequence[Object]) -> list[str]:
@@ -36,18 +38,9 @@ def prefixes(matches: Sequence[Object]) -> list[str]:
     return list(dict.fromkeys([first, *filter(None, given[1:])]))
 
 
-def tested(conditions: Sequence[Object]) -> list[list[Object]]:
-    """For each condition of the analysis what a request must meet, all of it.
-
-    Raises:
-        ConfigError: a condition that Contour does not have, or that says nothing.
-    """
-    return [_all_of(entry, f"spec.analysis.match[{i}]") for i, entry in enumerate(conditions)]
-
-
 def sticky(pattern: str) -> list[Object]:
     """Requests that carry a cookie."""
-    return [{"header": {"name": affinity.COOKIE, "regex": pattern}}]
+    return [_header(affinity.COOKIE, regex=pattern)]
 
 
 def route_conditions(prefix: str, conditions: Sequence[Object]) -> list[Object]:
@@ -56,43 +49,9 @@ def route_conditions(prefix: str, conditions: Sequence[Object]) -> list[Object]:
     return [{"prefix": prefix, **first}, *others]
 
 
-def _all_of(entry: Object, place: str) -> list[Object]:
-    for name in sorted(name for name, value in entry.items() if value):
-        if name not in SUPPORTED:
-            raise ConfigError(f"{place}.{name} does not exist in Contour: remove it")
-    found = [
-        *_each(entry, "headers", "header", HEADER_OPERATORS, place),
-        *_each(entry, "queryParams", "queryParameter", QUERY_OPERATORS, place),
-    ]
-    if not found:
-        raise ConfigError(
-            f"{place} has no header or query parameter and would match every request: "
-            "add one, or remove the entry"
-        )
-    return found
+def _header(name: str, **operator: str) -> Object:
+    return {"header": {"name": name, **operator}}
 
 
-def _each(
-    entry: Object,
-    member: str,
-    ours: str,
-    operators: Mapping[str, Callable[[str], Object]],
-    place: str,
-) -> list[Object]:
-    given = entry.get(member) or {}
-    return [
-        {ours: {"name": name, **_operator(given[name], operators, f"{place}.{member}.{name}")}}
-        for name in sorted(given)
-    ]
-
-
-def _operator(
-    matcher: Mapping[str, Any] | None, operators: Mapping[str, Callable[[str], Object]], place: str
-) -> Object:
-    for operator, write in operators.items():
-        if value := (matcher or {}).get(operator):
-            return write(str(value))
-    raise ConfigError(
-        f"{place}: Contour has no {' or '.join(sorted(matcher or {})) or 'empty'} operator here, "
-        f"use {' or '.join(sorted(operators))}"
-    )
+def _parameter(name: str, **operator: str) -> Object:
+    return {"queryParameter": {"name": name, **operator}}

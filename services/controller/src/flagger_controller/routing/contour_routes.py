@@ -30,7 +30,7 @@ def routes(canary: Canary, route: Route) -> list[Object]:
     split = _split(canary, route)
     paths = contour_match.prefixes(objects.service_of(canary).match)
     if canary.analysis.match:
-        tested = contour_match.tested(canary.analysis.match)
+        tested = contour_match.LANGUAGE.all_of(canary.analysis.match)
         return [
             *(_route(canary, path, split, found) for found in tested for path in paths),
             *(_route(canary, path, _split(canary, Route())) for path in paths),

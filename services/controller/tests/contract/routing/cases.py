@@ -32,6 +32,9 @@ SERVICE: Mapping[str, Any] = {
 }
 MATCH = [{"headers": {"x-beta": {"exact": "1"}}}]
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment"}
+ROUTE_REFS = {
+    "traefik": {"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute", "name": "shop"}
+}
 TARGETS = {"knative": {"apiVersion": "serving.knative.dev/v1", "kind": "Service"}}
 COOKIES = {"cookieName": "ck", "primaryCookieName": "pk"}
 
@@ -68,6 +71,7 @@ def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Ca
             "metadata": {"name": "cart", "namespace": "shop", "uid": "6f1c2a9e"},
             "spec": {
                 "provider": provider,
+                "routeRef": ROUTE_REFS.get(provider),
                 "targetRef": {**TARGETS.get(provider, DEPLOYMENT), "name": "cart"},
                 "service": {**SERVICE, **service},
                 "analysis": {"interval": "1m", **analysis},
@@ -77,9 +81,27 @@ def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Ca
 
 
 def existing(canary: Canary) -> dict[Ref, Object]:
-    """What is there before we write: nothing, or the Knative Service with a primary."""
-    if not canary.on_knative:
-        return {}
+    """What is there before we write: nothing, or what the Canary refers to."""
+    if canary.on_knative:
+        return knative_service(canary)
+    if canary.spec.route_ref:
+        return ingress_route(canary, canary.spec.route_ref.name)
+    return {}
+
+
+def ingress_route(canary: Canary, name: str) -> dict[Ref, Object]:
+    service = {"kind": "TraefikService", "name": canary.apex_service}
+    rule = {"kind": "Rule", "match": "Host(`shop.example.org`)", "services": [service]}
+    body = {
+        "kind": "IngressRoute",
+        "metadata": {"name": name, "namespace": canary.namespace},
+        "spec": {"entryPoints": ["web"], "routes": [rule]},
+    }
+    return {Ref(resources.INGRESS_ROUTES, name, canary.namespace): body}
+
+
+def knative_service(canary: Canary) -> dict[Ref, Object]:
+    """The target, with a primary."""
     name = f"{canary.target}-00001"
     conditions = [{"type": "Ready", "status": "True"}]
     metadata = {"name": canary.target, "annotations": {knative.PRIMARY_REVISION: name}}
@@ -90,6 +112,19 @@ def existing(canary: Canary) -> dict[Ref, Object]:
         Ref(resources.KNATIVE_SERVICES, canary.target, canary.namespace): service,
         Ref(resources.KNATIVE_REVISIONS, name, canary.namespace): revision,
     }
+
+
+def read_only(canary: Canary) -> set[Ref]:
+    """What a router reads and leaves alone; the leftovers of an A/B test are repaired only."""
+    if not canary.spec.route_ref:
+        return set()
+    user, namespace = canary.spec.route_ref.name, canary.namespace
+    refs = {Ref(resources.INGRESS_ROUTES, user, namespace)}
+    if not canary.analysis.match:
+        test = f"{user}-{canary.apex_service}-canary"
+        refs.add(Ref(resources.INGRESS_ROUTES, test, namespace))
+        refs.add(Ref(resources.TRAEFIK_SERVICES, canary.canary_service, namespace))
+    return refs
 
 
 def written(
@@ -132,5 +167,6 @@ def entries(body: Object) -> list[Object]:
         for name in ("backendRefs", "route", "services")
         for backend in rule.get(name, ())
     ]
+    mirroring = [spec["mirroring"], *spec["mirroring"]["mirrors"]] if "mirroring" in spec else ()
     weighted = spec.get("weighted", {}).get("services", ())
-    return [*rules, *backends, *weighted, *spec.get("traffic", ())]
+    return [*rules, *backends, *mirroring, *weighted, *spec.get("traffic", ())]

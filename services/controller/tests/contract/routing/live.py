@@ -54,7 +54,8 @@ def http_route_defaults(spec: Object) -> None:
 
 
 def traefik_service_defaults(spec: Object) -> None:
-    for entry in spec["weighted"]["services"]:
+    mirroring = [spec["mirroring"], *spec["mirroring"]["mirrors"]] if "mirroring" in spec else ()
+    for entry in (*spec.get("weighted", {}).get("services", ()), *mirroring):
         entry.setdefault("strategy", "wrr")
 
 

@@ -65,7 +65,7 @@ def test_headers_are_compared_as_the_user_says(
     operator: str, value: str, fits: list[str], fits_not: list[str]
 ) -> None:
     """Upstream: `prefix` and `suffix` anywhere in the value, `regex` everybody (S4, S24)."""
-    ((condition,),) = contour_match.tested([{"headers": {"x": {operator: value}}}])
+    ((condition,),) = contour_match.LANGUAGE.all_of([{"headers": {"x": {operator: value}}}])
     pattern = condition["header"]["regex"]
     assert all(re.fullmatch(pattern, text) for text in fits)
     assert not any(re.fullmatch(pattern, text) for text in fits_not)
