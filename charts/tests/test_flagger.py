@@ -136,6 +136,7 @@ def test_rights_cover_what_a_rollout_needs(render: Render) -> None:
         ("networking.istio.io", "destinationrules"),
         ("gateway.networking.k8s.io", "httproutes"),
         ("traefik.io", "traefikservices"),
+        ("traefik.io", "ingressroutes"),
         ("projectcontour.io", "httpproxies"),
         ("apisix.apache.org", "apisixroutes"),
         ("appmesh.k8s.aws", "virtualnodes"),

@@ -86,7 +86,7 @@ smi:
   {{- include "flagger.managed" (list "split.smi-spec.io" "trafficsplits") | nindent 2 }}
   {{- include "flagger.managed" (list "specs.smi-spec.io" "httproutegroups") | nindent 2 }}
 traefik:
-  {{- include "flagger.managed" (list "traefik.io" "traefikservices") | nindent 2 }}
+  {{- include "flagger.managed" (list "traefik.io" "traefikservices" "ingressroutes") | nindent 2 }}
 keda:
   {{- include "flagger.managed" (list "keda.sh" "scaledobjects") | nindent 2 }}
 keptn:

@@ -24,6 +24,7 @@ RIGHTS: Final = {
     ("autoscaling", "horizontalpodautoscalers"): MANAGED,
     ("policy", "poddisruptionbudgets"): (*MANAGED, "delete"),
     ("traefik.io", "traefikservices"): MANAGED,
+    ("traefik.io", "ingressroutes"): MANAGED,
 }
 """What the chart grants for Deployments behind Traefik."""
 RBAC: Final = "rbac.authorization.k8s.io"

@@ -61,8 +61,10 @@ _REFERENCES: Final[Facts] = {
     "spec.ingressRef": _say("Existing Ingress, for the nginx and skipper providers."),
     "spec.ingressRef.kind": {"enum": ["Ingress"]},
     "spec.ingressRef.namespace": None,
-    "spec.routeRef": _say("Existing ApisixRoute, for the apisix provider."),
-    "spec.routeRef.kind": {"enum": ["ApisixRoute"]},
+    "spec.routeRef": _say(
+        "Existing ApisixRoute for the apisix provider, or IngressRoute for A/B with traefik."
+    ),
+    "spec.routeRef.kind": {"enum": ["ApisixRoute", "IngressRoute"]},
     "spec.routeRef.namespace": None,
     "spec.upstreamRef": _say("Gloo Upstream whose settings seed the generated ones."),
     "spec.upstreamRef.kind": {"enum": ["Upstream"]},

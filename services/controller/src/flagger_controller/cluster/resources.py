@@ -49,6 +49,7 @@ DESTINATION_RULES: Final = Resource(
 )
 HTTP_PROXIES: Final = Resource("projectcontour.io", "v1", "httpproxies", "HTTPProxy")
 TRAEFIK_SERVICES: Final = Resource("traefik.io", "v1alpha1", "traefikservices", "TraefikService")
+INGRESS_ROUTES: Final = Resource("traefik.io", "v1alpha1", "ingressroutes", "IngressRoute")
 APISIX_ROUTES: Final = Resource("apisix.apache.org", "v2", "apisixroutes", "ApisixRoute")
 UPSTREAMS: Final = Resource("gloo.solo.io", "v1", "upstreams", "Upstream")
 ROUTE_TABLES: Final = Resource("gateway.solo.io", "v1", "routetables", "RouteTable")
@@ -84,6 +85,7 @@ WITHOUT_STATUS: Final = frozenset(
         EVENTS,
         LEASES,
         TRAEFIK_SERVICES,
+        INGRESS_ROUTES,
     }
 )
 """Kinds without a status subresource: their status, if any, is written with the rest."""

@@ -11,6 +11,7 @@ from flagger_controller.routing.base import Router, RouterSettings
 ROUTERS: Final[Mapping[str, str]] = {
     "appmesh": "flagger_controller.routing.appmesh:AppMesh",
     "appmesh:v1beta2": "flagger_controller.routing.appmesh_v1beta2:AppMesh",
+    "contour": "flagger_controller.routing.contour:Contour",
     "gatewayapi": "flagger_controller.routing.gatewayapi:v1",
     "gatewayapi:v1": "flagger_controller.routing.gatewayapi:v1",
     "gatewayapi:v1beta1": "flagger_controller.routing.gatewayapi:v1beta1",

@@ -1,72 +1,88 @@
-"""Traefik: a weighted TraefikService that the user's IngressRoute refers to (routing.md 7.7)."""
+"""Traefik: a weighted TraefikService that the user's IngressRoute refers to (routing.md 7.7).
+
+With conditions the user's IngressRoute is copied for the requests that meet them (9.6, see
+`traefik_rules.py`), and a second TraefikService has the split; the one with the apex name then has
+everything on the primary. A third one copies requests to the canary.
+"""
 
 from collections.abc import Mapping
 
+from flagger_controller.api import ownership
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Route
 from flagger_controller.api.traits import Traits
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
-from flagger_controller.routing import base, objects
+from flagger_controller.errors import ConfigError
+from flagger_controller.routing import objects, traefik_rules, traefik_services
 from flagger_controller.routing.base import Capabilities, Objects, RouterSettings
 
 
 class Traefik:
-    """Weights only: no conditions, no mirror, no cookies."""
+    """Weights, conditions beside an IngressRoute, mirror with percentage; no cookies."""
 
-    capabilities = Capabilities()
+    capabilities = Capabilities(match=True, mirror=True, mirror_iterations=True, mirror_weight=True)
 
     def __init__(self, settings: RouterSettings) -> None:
         self._settings = settings
 
     def refs(self, canary: Canary) -> tuple[Ref, ...]:
-        """The TraefikService with the apex name."""
-        return (Ref(resources.TRAEFIK_SERVICES, canary.apex_service, canary.namespace),)
+        """Mirror; split and rules of an A/B test, with the user's rules; last the apex."""
+        mirror = (traefik_services.mirror_ref(canary),) if canary.analysis.mirror else ()
+        return (*mirror, _split(canary), *_rules(canary), traefik_services.apex_ref(canary))
 
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:
-        """The TraefikService for this split.
+        """The TraefikServices for this split, and the rules of an A/B test.
 
-        A backend without traffic has no entry. Written as weight 0 upstream's way, without the
-        key, it would count as 1 (S6); and one entry whose Service has no endpoints makes Traefik
-        drop the whole TraefikService, also when its weight is 0.
+        Raises:
+            ConfigError: an object belongs to another controller, or Traefik cannot express what
+                the Canary asks for.
         """
-        base.refuse_match(canary, "traefik")
-        (ref,) = self.refs(canary)
-        found = objects.claimed(canary, ref, live)
-        weighted = _weighted(found)
-        entries = {entry.get("name"): entry for entry in objects.items(weighted.get("services"))}
-        splits = ((canary.primary_service, route.primary), (canary.canary_service, route.canary))
-        sibling: Object = next((entries[name] for name, _ in splits if name in entries), {})
-        services = [
-            objects.patched(
-                entries.get(name, sibling),
-                {
-                    "name": name,
-                    "namespace": canary.namespace,
-                    "port": objects.service_of(canary).port,
-                    "weight": weight,
-                },
-            )
-            for name, weight in splits
-            if weight > 0
-        ]
-        spec = {"weighted": objects.patched(weighted, {"services": services})}
+        split, apex = _split(canary), traefik_services.apex_ref(canary)
         stamp = objects.apex_stamp(canary, traits, self._settings)
+        result: dict[Ref, Object] = {}
+        if canary.analysis.mirror:
+            mirror = traefik_services.mirror_ref(canary)
+            result[mirror] = traefik_services.mirroring(canary, live, stamp)
+        if canary.analysis.match:
+            result[split] = traefik_services.weighted(canary, split, route, live, stamp)
+            result |= self._tested(canary, live)
+            route = Route()
+        else:
+            result |= _ended(canary, live, stamp)
+        result[apex] = traefik_services.weighted(canary, apex, route, live, stamp)
+        return result
+
+    def _tested(self, canary: Canary, live: Objects) -> Mapping[Ref, Object]:
+        """The rules for requests under test; the user's IngressRoute is never changed.
+
+        Traefik may select by label, and by the annotation of a class.
+        """
+        if not (refs := _rules(canary)):
+            raise ConfigError(
+                "spec.analysis.match needs the IngressRoute whose rules refer to the apex: set "
+                "spec.routeRef to its apiVersion traefik.io/v1alpha1, kind IngressRoute and name"
+            )
+        ref, source = refs
+        if (user := live.get(source)) is None:
+            raise ConfigError(f"{source} does not exist: correct spec.routeRef, or create it")
+        found = objects.claimed(canary, ref, live)
+        spec = traefik_rules.spec(canary, objects.spec_of(user), objects.spec_of(found))
+        annotations = {**objects.annotations_of(user), **objects.HANDS_OFF}
+        stamp = objects.Stamp(
+            labels=user["metadata"].get("labels") or {},
+            annotations={k: v for k, v in annotations.items() if k != objects.LAST_APPLIED},
+            owner=canary.owner_reference if self._settings.own_references else None,
+        )
         return {ref: objects.converged(ref, found, stamp, spec)}
 
     def read(self, canary: Canary, live: Objects) -> Route | None:
-        """The weights of our two entries; a missing entry has no traffic."""
-        (ref,) = self.refs(canary)
-        weights = {
-            entry.get("name"): objects.weight_of(entry)
-            for entry in objects.items(_weighted(live.get(ref)).get("services"))
-        }
-        return base.split(
-            weights.get(canary.primary_service, 0), weights.get(canary.canary_service, 0)
-        )
+        """The weights of our entries; a missing entry has no traffic."""
+        ref = _split(canary) if canary.analysis.match else traefik_services.apex_ref(canary)
+        return traefik_services.split(canary, live.get(ref))
 
     def settled(self, canary: Canary, live: Objects) -> str:
         """Always: Traefik reports nothing about the objects it reads."""
@@ -77,5 +93,33 @@ class Traefik:
         return {}
 
 
-def _weighted(live: Object | None) -> Object:
-    return objects.spec_of(live).get("weighted") or {}
+def _split(canary: Canary) -> Ref:
+    """Where tested requests go; the name does not depend on `routeRef`, which may vanish."""
+    return Ref(resources.TRAEFIK_SERVICES, canary.canary_service, canary.namespace)
+
+
+def _rules(canary: Canary) -> tuple[Ref, ...]:
+    """The generated IngressRoute and the user's; none without a reference to one."""
+    named = canary.spec.route_ref
+    if named is None or named.kind != resources.INGRESS_ROUTES.kind:
+        return ()
+    name = f"{named.name}-{canary.apex_service}-canary"
+    return (
+        Ref(resources.INGRESS_ROUTES, name, canary.namespace),
+        Ref(resources.INGRESS_ROUTES, named.name, canary.namespace),
+    )
+
+
+def _ended(canary: Canary, live: Objects, stamp: objects.Stamp) -> Mapping[Ref, Object]:
+    """What is left of an A/B test whose conditions were removed: no rules, and no split."""
+    result: dict[Ref, Object] = {}
+    for ref in (_split(canary), *_rules(canary)[:1]):
+        found = live.get(ref)
+        if found is None or not ownership.is_ours(canary, found):
+            continue
+        if ref.resource == resources.TRAEFIK_SERVICES:
+            result[ref] = traefik_services.weighted(canary, ref, Route(), live, stamp)
+        else:
+            spec = objects.patched(objects.spec_of(found), {"routes": []})
+            result[ref] = objects.patched(found, {"spec": spec})
+    return result

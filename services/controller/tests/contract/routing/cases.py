@@ -14,7 +14,9 @@ from flagger_controller.cluster.client import Object, Ref
 from flagger_controller.routing import kubernetes, router_for
 from flagger_controller.routing.base import Capabilities, Router, RouterSettings
 
-LABELLED = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio", "gloo", "kuma")
+LABELLED = (
+    *("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio", "contour", "gloo", "kuma"),
+)
 """Providers whose route has the apex metadata."""
 UNOWNED = ("kuma",)
 """Providers whose route no Canary can own, because it is cluster-scoped."""
@@ -37,6 +39,9 @@ SERVICE: Mapping[str, Any] = {
 }
 MATCH = [{"headers": {"x-beta": {"exact": "1"}}}]
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment"}
+ROUTE_REFS = {
+    "traefik": {"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute", "name": "shop"}
+}
 TARGETS = {"knative": {"apiVersion": "serving.knative.dev/v1", "kind": "Service"}}
 COOKIES = {"cookieName": "ck", "primaryCookieName": "pk"}
 
@@ -78,6 +83,7 @@ def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Ca
             "metadata": {"name": "cart", "namespace": "shop", "uid": "6f1c2a9e"},
             "spec": {
                 "provider": provider,
+                "routeRef": ROUTE_REFS.get(provider),
                 "targetRef": {**TARGETS.get(provider, DEPLOYMENT), "name": "cart"},
                 "service": {**SERVICE, **service},
                 "analysis": {"interval": "1m", **analysis},
@@ -87,14 +93,34 @@ def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Ca
 
 
 def existing(canary: Canary) -> dict[Ref, Object]:
-    """What is there before we write.
-
-    Gloo needs the generated Services, and Knative its Service with a primary.
-    """
+    """What is there before we write: nothing, or what the router reads."""
     if canary.spec.provider == "gloo":
         return {ref: _backend(ref) for ref in kubernetes.service_refs(canary)[:2]}
-    if not canary.on_knative:
-        return {}
+    if canary.on_knative:
+        return knative_service(canary)
+    if canary.spec.route_ref:
+        return ingress_route(canary, canary.spec.route_ref.name)
+    return {}
+
+
+def _backend(ref: Ref) -> Object:
+    spec = {"selector": {"run": ref.name}}
+    return {"kind": "Service", "metadata": {"name": ref.name}, "spec": spec}
+
+
+def ingress_route(canary: Canary, name: str) -> dict[Ref, Object]:
+    service = {"kind": "TraefikService", "name": canary.apex_service}
+    rule = {"kind": "Rule", "match": "Host(`shop.example.org`)", "services": [service]}
+    body = {
+        "kind": "IngressRoute",
+        "metadata": {"name": name, "namespace": canary.namespace},
+        "spec": {"entryPoints": ["web"], "routes": [rule]},
+    }
+    return {Ref(resources.INGRESS_ROUTES, name, canary.namespace): body}
+
+
+def knative_service(canary: Canary) -> dict[Ref, Object]:
+    """The target, with a primary."""
     name = f"{canary.target}-00001"
     conditions = [{"type": "Ready", "status": "True"}]
     metadata = {"name": canary.target, "annotations": {knative.PRIMARY_REVISION: name}}
@@ -107,9 +133,19 @@ def existing(canary: Canary) -> dict[Ref, Object]:
     }
 
 
-def _backend(ref: Ref) -> Object:
-    spec = {"selector": {"run": ref.name}}
-    return {"kind": "Service", "metadata": {"name": ref.name}, "spec": spec}
+def read_only(canary: Canary) -> set[Ref]:
+    """What a router reads and leaves alone; the leftovers of an A/B test are repaired only."""
+    if canary.spec.provider == "gloo":
+        return {*existing(canary)}
+    if not canary.spec.route_ref:
+        return set()
+    user, namespace = canary.spec.route_ref.name, canary.namespace
+    refs = {Ref(resources.INGRESS_ROUTES, user, namespace)}
+    if not canary.analysis.match:
+        test = f"{user}-{canary.apex_service}-canary"
+        refs.add(Ref(resources.INGRESS_ROUTES, test, namespace))
+        refs.add(Ref(resources.TRAEFIK_SERVICES, canary.canary_service, namespace))
+    return refs
 
 
 def written(
@@ -145,21 +181,24 @@ each = pytest.mark.parametrize(("provider", "analysis"), tuple(pairs()))
 def entries(body: Object) -> list[Object]:
     """The rules, routes or entries of an object, and the backends within them."""
     spec = body["spec"]
-    rules = [*spec.get("rules", ()), *spec.get("http", ()), *spec.get("tcp", ())]
-    tables = spec.get("routes", ())
-    destinations = [entry for route in tables for entry in _destinations(route)]
+    rules = [rule for name in ("rules", "http", "tcp", "routes") for rule in spec.get(name, ())]
+    destinations = [entry for route in spec.get("routes", ()) for entry in _destinations(route)]
     backends = [
-        backend for rule in rules for backend in rule.get("backendRefs", rule.get("route", ()))
+        backend
+        for rule in rules
+        for name in ("backendRefs", "route", "services")
+        for backend in rule.get(name, ())
     ]
+    mirroring = [spec["mirroring"], *spec["mirroring"]["mirrors"]] if "mirroring" in spec else ()
     weighted = spec.get("weighted", {}).get("services", ())
     split = spec.get("conf", {}).get("split", ())
     others = [*split, *spec.get("backends", ()), *spec.get("traffic", ())]
-    return [*rules, *backends, *weighted, *tables, *destinations, *others]
+    return [*rules, *backends, *mirroring, *weighted, *destinations, *others]
 
 
 def _destinations(route: Object) -> list[Object]:
     """The backends of a route of Gloo, or of App Mesh in its two versions."""
     if action := route.get("routeAction"):
         return list(action["multi"]["destinations"])
-    http = route.get("http") or route["httpRoute"]
+    http = route.get("http") or route.get("httpRoute") or {"action": {"weightedTargets": ()}}
     return list(http["action"]["weightedTargets"])

@@ -18,6 +18,7 @@ def stored(body: Object) -> Object:
         "managedFields": [{"manager": "flagger"}],
     }
     defaults = {
+        "HTTPProxy": http_proxy_defaults,
         "HTTPRoute": http_route_defaults,
         "TraefikService": traefik_service_defaults,
         "VirtualNode": app_mesh_defaults,
@@ -27,6 +28,12 @@ def stored(body: Object) -> Object:
     if add := defaults.get(result.get("kind", "")):
         add(result["spec"])
     return result
+
+
+def http_proxy_defaults(spec: Object) -> None:
+    for route in spec["routes"]:
+        if policy := route.get("retryPolicy"):
+            policy.setdefault("count", 1)
 
 
 def http_route_defaults(spec: Object) -> None:
@@ -49,7 +56,8 @@ def http_route_defaults(spec: Object) -> None:
 
 
 def traefik_service_defaults(spec: Object) -> None:
-    for entry in spec["weighted"]["services"]:
+    mirroring = [spec["mirroring"], *spec["mirroring"]["mirrors"]] if "mirroring" in spec else ()
+    for entry in (*spec.get("weighted", {}).get("services", ()), *mirroring):
         entry.setdefault("strategy", "wrr")
 
 

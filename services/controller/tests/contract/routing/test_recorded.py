@@ -36,7 +36,9 @@ def traits_of(scenario: Mapping[str, Any]) -> Traits:
 
 
 def router_of(scenario: Mapping[str, Any]) -> Router:
-    return router_for(scenario["canary"]["spec"]["provider"], RouterSettings())
+    """Of the scenario's provider, with the flags that upstream had."""
+    settings = RouterSettings(ingress_class="contour")
+    return router_for(scenario["canary"]["spec"]["provider"], settings)
 
 
 def by_ref(router: Router, canary: Canary, bodies: list[Object]) -> dict[Ref, Object]:

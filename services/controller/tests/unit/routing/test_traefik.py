@@ -22,7 +22,7 @@ CANARY = Canary.from_api(
         },
     }
 )
-(REF,) = TRAEFIK.refs(CANARY)
+REF = TRAEFIK.refs(CANARY)[-1]
 
 
 def traefik_service(*services: Object) -> Object:

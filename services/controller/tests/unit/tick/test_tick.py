@@ -689,5 +689,5 @@ async def test_what_a_provider_cannot_do_is_a_problem_of_the_canary(bench: Bench
         await asyncio.sleep(INTERVAL)
     (condition,) = [c for c in rig.status.conditions if c.type == "Ready"]
     assert condition.status == "False"
-    assert condition.message.startswith("spec.analysis.match cannot be served by provider traefik")
+    assert condition.message.startswith("spec.analysis.match needs the IngressRoute whose rules")
     assert rig.log.events.count(condition.message) == 1
