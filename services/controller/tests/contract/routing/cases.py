@@ -1,5 +1,6 @@
 """Every provider with every strategy that it has, and the splits that the engine asks for."""
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,13 @@ from flagger_controller.cluster.client import Object, Ref
 from flagger_controller.routing import router_for
 from flagger_controller.routing.base import Capabilities, Router, RouterSettings
 
-GENERATING = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio")
+from . import referenced
+
+LABELLED = ("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio")
+"""Providers whose route has the apex metadata."""
+COPYING = tuple(referenced.BY_PROVIDER)
+"""Providers whose route is made from an object of the user, and named after it."""
+GENERATING = (*LABELLED, *COPYING)
 """Providers whose routes are objects that we make."""
 PROVIDERS = (*GENERATING, "knative")
 TRAITS = Traits(Selector("app", "cart"))
@@ -39,7 +46,10 @@ STRATEGIES: Mapping[str, tuple[Mapping[str, Any], Callable[[Capabilities], bool]
     "weighted": ({"stepWeight": 10}, lambda can: can.weights),
     "blue-green": ({"iterations": 5}, lambda can: can.weights),
     "ab-testing": ({"iterations": 5, "match": MATCH}, lambda can: can.match),
-    "matched-weights": ({"stepWeight": 10, "match": MATCH}, lambda can: can.match),
+    "matched-weights": (
+        {"stepWeight": 10, "match": MATCH},
+        lambda can: can.match and can.match_weights,
+    ),
     "mirror": ({"stepWeight": 10, "mirror": True, "mirrorWeight": 20}, lambda can: can.mirror),
     "mirror-matched": ({"stepWeight": 10, "mirror": True, "match": MATCH}, lambda can: can.mirror),
     "mirror-iterations": ({"iterations": 5, "mirror": True}, lambda can: can.mirror_iterations),
@@ -70,6 +80,7 @@ def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Ca
                 "provider": provider,
                 "targetRef": {**TARGETS.get(provider, DEPLOYMENT), "name": "cart"},
                 "service": {**SERVICE, **service},
+                **referenced.REFERENCES,
                 "analysis": {"interval": "1m", **analysis},
             },
         }
@@ -77,9 +88,9 @@ def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Ca
 
 
 def existing(canary: Canary) -> dict[Ref, Object]:
-    """What is there before we write: nothing, or the Knative Service with a primary."""
+    """What is there before we write: what we copy, or the Knative Service with a primary."""
     if not canary.on_knative:
-        return {}
+        return referenced.by(canary)
     name = f"{canary.target}-00001"
     conditions = [{"type": "Ready", "status": "True"}]
     metadata = {"name": canary.target, "annotations": {knative.PRIMARY_REVISION: name}}
@@ -107,16 +118,34 @@ def at(canary: Canary, route: Route) -> Canary:
     return canary.model_copy(update={"status": status})
 
 
-def routes_of(analysis: Mapping[str, Any]) -> tuple[Route, ...]:
+def own_refs(router: Router, canary: Canary) -> tuple[Ref, ...]:
+    """What the router writes, as opposed to what it only reads."""
+    return tuple(ref for ref in router.refs(canary) if ref not in referenced.by(canary))
+
+
+def routes_of(provider: str, analysis: Mapping[str, Any]) -> tuple[Route, ...]:
     """Every split that the engine can ask for with this analysis."""
+    if "match" in analysis and not router_of(provider).capabilities.match_weights:
+        return FIRST, LAST
     return (*WEIGHTS, MIRRORED) if analysis.get("mirror") else WEIGHTS
+
+
+def few_of(provider: str, analysis: Mapping[str, Any], *canary: int) -> tuple[Route, ...]:
+    """Those splits of the engine that have these weights of the canary, in this order."""
+    possible = {route.canary: route for route in routes_of(provider, analysis) if route != MIRRORED}
+    return tuple(possible[weight] for weight in canary if weight in possible)
+
+
+def strategies(provider: str) -> dict[str, Mapping[str, Any]]:
+    """Every strategy that a provider has."""
+    capabilities = router_of(provider).capabilities
+    return {name: analysis for name, (analysis, can) in STRATEGIES.items() if can(capabilities)}
 
 
 def pairs() -> Iterator[Any]:
     for provider in PROVIDERS:
-        for name, (analysis, possible) in STRATEGIES.items():
-            if possible(router_of(provider).capabilities):
-                yield pytest.param(provider, analysis, id=f"{provider}-{name}")
+        for name, analysis in strategies(provider).items():
+            yield pytest.param(provider, analysis, id=f"{provider}-{name}")
 
 
 each = pytest.mark.parametrize(("provider", "analysis"), tuple(pairs()))
@@ -131,3 +160,12 @@ def entries(body: Object) -> list[Object]:
     ]
     weighted = spec.get("weighted", {}).get("services", ())
     return [*rules, *backends, *weighted, *spec.get("traffic", ())]
+
+
+def unreadable(provider: str, body: Object) -> Iterator[Object]:
+    """Objects with weights that say no split; `body` has 50/50."""
+    for wrong in (0, 49, 100):
+        result = copy.deepcopy(body)
+        entry = entries(result)[-1]
+        entry["percent" if "percent" in entry else "weight"] = wrong
+        yield result

@@ -2,22 +2,33 @@
 
 import pytest
 
-from flagger_controller.api.status import Route
 from flagger_controller.api.traits import Traits
 from flagger_controller.errors import ConfigError
 from flagger_controller.routing import objects
 
-from .cases import FIRST, GENERATING, LAST, TRAITS, canary_for, router_of
+from .cases import (
+    FIRST,
+    GENERATING,
+    LABELLED,
+    LAST,
+    TRAITS,
+    canary_for,
+    existing,
+    own_refs,
+    router_of,
+    written,
+)
 
 
 @pytest.mark.parametrize("provider", GENERATING)
 def test_the_owner_is_set_on_creation_only(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
-    for body in router.desired(canary, TRAITS, FIRST, {}).values():
+    base = existing(canary)
+    for body in router.desired(canary, TRAITS, FIRST, base).values():
         assert body["metadata"]["ownerReferences"] == [canary.owner_reference]
-    elsewhere = router_of(provider, own=False).desired(canary, TRAITS, FIRST, {})
+    elsewhere = router_of(provider, own=False).desired(canary, TRAITS, FIRST, base)
     assert all("ownerReferences" not in body["metadata"] for body in elsewhere.values())
-    adopted = router.desired(canary, TRAITS, Route(primary=0, canary=100), elsewhere)
+    adopted = router.desired(canary, TRAITS, LAST, {**base, **elsewhere})
     assert all("ownerReferences" not in body["metadata"] for body in adopted.values())
 
 
@@ -35,11 +46,11 @@ def test_objects_of_another_controller_are_refused(
 ) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     owner = {"apiVersion": group, "kind": kind, "name": name, "uid": "1", "controller": True}
-    ours = router.desired(canary, TRAITS, FIRST, {})
-    for ref, body in ours.items():
-        taken = body | {"metadata": body["metadata"] | {"ownerReferences": [owner]}}
+    live = written(router, canary, FIRST, existing(canary))
+    for ref in own_refs(router, canary):
+        taken = live[ref] | {"metadata": live[ref]["metadata"] | {"ownerReferences": [owner]}}
         with pytest.raises(ConfigError, match=f"is controlled by {kind} {name}"):
-            router.desired(canary, TRAITS, FIRST, {**ours, ref: taken})
+            router.desired(canary, TRAITS, FIRST, {**live, ref: taken})
 
 
 @pytest.mark.parametrize("provider", GENERATING)
@@ -48,12 +59,12 @@ def test_an_owner_that_is_no_controller_does_not_matter(provider: str) -> None:
     owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart", "uid": "1"}
     live = {
         ref: body | {"metadata": body["metadata"] | {"ownerReferences": [owner]}}
-        for ref, body in router.desired(canary, TRAITS, FIRST, {}).items()
+        for ref, body in written(router, canary, FIRST, existing(canary)).items()
     }
-    assert router.desired(canary, TRAITS, FIRST, live) == live
+    assert written(router, canary, FIRST, live) == live
 
 
-@pytest.mark.parametrize("provider", GENERATING)
+@pytest.mark.parametrize("provider", LABELLED)
 def test_the_apex_route_has_its_metadata_and_keeps_flux_away(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     apex = router.desired(canary, TRAITS, FIRST, {})[router.refs(canary)[-1]]
@@ -64,7 +75,7 @@ def test_the_apex_route_has_its_metadata_and_keeps_flux_away(provider: str) -> N
     assert "labels" not in apex["metadata"]
 
 
-@pytest.mark.parametrize("provider", GENERATING)
+@pytest.mark.parametrize("provider", LABELLED)
 def test_a_service_target_has_no_selector_label(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     apex = router.desired(canary, Traits(None), FIRST, {})[router.refs(canary)[-1]]
@@ -74,5 +85,5 @@ def test_a_service_target_has_no_selector_label(provider: str) -> None:
 @pytest.mark.parametrize("provider", GENERATING)
 def test_objects_that_we_created_go_away_with_the_canary(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
-    live = router.desired(canary, TRAITS, LAST, {})
+    live = written(router, canary, LAST, existing(canary))
     assert router.reverted(canary, live) == {}
