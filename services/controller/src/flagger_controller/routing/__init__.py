@@ -14,6 +14,7 @@ ROUTERS: Final[Mapping[str, str]] = {
     "istio": "flagger_controller.routing.istio:Istio",
     "knative": "flagger_controller.routing.knative:Knative",
     "kubernetes": "flagger_controller.routing.kubernetes:Kubernetes",
+    "nginx": "flagger_controller.routing.nginx:Nginx",
     "traefik": "flagger_controller.routing.traefik:Traefik",
 }
 """Provider name to `module:factory`; a factory makes a router from `RouterSettings`."""

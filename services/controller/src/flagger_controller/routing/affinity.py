@@ -77,10 +77,10 @@ def affinity(canary: Canary, route: Route, *, primary_cookie: bool = True) -> Af
 def _pattern(cookie: str) -> str:
     """A client's header may hold other cookies before and after ours."""
     name, _, value = cookie.partition("=")
-    return f".*{_quoted(name)}.*{_quoted(value)}.*"
+    return f".*{quoted(name)}.*{quoted(value)}.*"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Only what has a meaning in every dialect, so that plain names stay readable (S18)."""
     return _META.sub(lambda found: f"\\{found[0]}", text)
 

@@ -1,7 +1,7 @@
 """Every provider with every strategy that it has, and the splits that the engine asks for."""
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -40,6 +40,8 @@ SERVICE: Mapping[str, Any] = {
 MATCH = [{"headers": {"x-beta": {"exact": "1"}}}]
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment"}
 TARGETS = {"knative": {"apiVersion": "serving.knative.dev/v1", "kind": "Service"}}
+ONE_COOKIE = ("nginx",)
+"""Providers that keep visitors of both versions with one cookie."""
 COOKIES = {"cookieName": "ck", "primaryCookieName": "pk"}
 
 STRATEGIES: Mapping[str, tuple[Mapping[str, Any], Callable[[Capabilities], bool]]] = {
@@ -66,6 +68,12 @@ STRATEGIES: Mapping[str, tuple[Mapping[str, Any], Callable[[Capabilities], bool]
         lambda can: can.session_affinity,
     ),
 }
+
+
+ANNOTATED: Mapping[str, tuple[str, Sequence[str]]] = {
+    "nginx": (f"{referenced.NGINX}/canary-weight", ("", "half", "-50", "101")),
+}
+"""Providers with the weights in an annotation, and values of it that say no split."""
 
 
 def router_of(provider: str, *, own: bool = True) -> Router:
@@ -139,7 +147,12 @@ def few_of(provider: str, analysis: Mapping[str, Any], *canary: int) -> tuple[Ro
 def strategies(provider: str) -> dict[str, Mapping[str, Any]]:
     """Every strategy that a provider has."""
     capabilities = router_of(provider).capabilities
-    return {name: analysis for name, (analysis, can) in STRATEGIES.items() if can(capabilities)}
+    lone = {"sessionAffinity": {"cookieName": "ck"}} if provider in ONE_COOKIE else {}
+    return {
+        name: {key: lone.get(key, value) for key, value in analysis.items()}
+        for name, (analysis, can) in STRATEGIES.items()
+        if can(capabilities)
+    }
 
 
 def pairs() -> Iterator[Any]:
@@ -152,7 +165,12 @@ each = pytest.mark.parametrize(("provider", "analysis"), tuple(pairs()))
 
 
 def entries(body: Object) -> list[Object]:
-    """The rules, routes or entries of an object, and the backends within them."""
+    """The rules, routes or entries of an object, and the backends within them.
+
+    Not those of Kubernetes' own kinds: the API server drops members that it does not know.
+    """
+    if body.get("kind") == "Ingress":
+        return []
     spec = body["spec"]
     rules = [*spec.get("rules", ()), *spec.get("http", ()), *spec.get("tcp", ())]
     backends = [
@@ -164,6 +182,12 @@ def entries(body: Object) -> list[Object]:
 
 def unreadable(provider: str, body: Object) -> Iterator[Object]:
     """Objects with weights that say no split; `body` has 50/50."""
+    if provider in ANNOTATED:
+        key, values = ANNOTATED[provider]
+        for value in values:
+            annotations = {**body["metadata"]["annotations"], key: value}
+            yield body | {"metadata": body["metadata"] | {"annotations": annotations}}
+        return
     for wrong in (0, 49, 100):
         result = copy.deepcopy(body)
         entry = entries(result)[-1]

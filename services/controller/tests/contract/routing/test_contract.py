@@ -8,6 +8,7 @@ import pytest
 
 from flagger_controller.api.status import Route
 from flagger_controller.errors import ConfigError
+from flagger_controller.routing import objects
 
 from .cases import (
     COPYING,
@@ -98,10 +99,53 @@ def test_conditions_are_served_or_refused_but_never_ignored(provider: str) -> No
             router.desired(canary, TRAITS, LAST, existing(canary))
 
 
-@pytest.mark.parametrize("provider", GENERATING)
+@pytest.mark.parametrize("provider", sorted({*GENERATING} - {*COPYING}))
 def test_spec_service_is_needed(provider: str) -> None:
     canary = canary_for(provider, {})
-    live = existing(canary)
     spec = canary.spec.model_copy(update={"service": None})
     with pytest.raises(ConfigError, match=r"spec\.service"):
-        router_of(provider).desired(canary.model_copy(update={"spec": spec}), TRAITS, FIRST, live)
+        router_of(provider).desired(canary.model_copy(update={"spec": spec}), TRAITS, FIRST, {})
+
+
+@pytest.mark.parametrize("provider", COPYING)
+def test_what_is_copied_must_exist(provider: str) -> None:
+    router, canary = router_of(provider), canary_for(provider, {})
+    ref, *_ = existing(canary)
+    with pytest.raises(ConfigError, match=rf'"{ref.name}" not found; create it, or correct spec\.'):
+        router.desired(canary, TRAITS, FIRST, {})
+
+
+@pytest.mark.parametrize("provider", COPYING)
+def test_what_is_copied_must_be_named(provider: str) -> None:
+    router, canary = router_of(provider), canary_for(provider, {})
+    bare = canary.spec.model_copy(update={"ingress_ref": None, "route_ref": None})
+    unnamed = canary.model_copy(update={"spec": bare})
+    assert router.refs(unnamed) == ()
+    assert router.read(unnamed, {}) is None
+    assert router.reverted(unnamed, {}) == {}
+    with pytest.raises(ConfigError, match=r"selector is empty: name the .* in spec\.\w+Ref"):
+        router.desired(unnamed, TRAITS, FIRST, {})
+
+
+@pytest.mark.parametrize("provider", COPYING)
+def test_what_is_copied_must_lead_to_the_apex(provider: str) -> None:
+    router, canary = router_of(provider), canary_for(provider, {})
+    other = canary_for(provider, {}, name="basket")
+    with pytest.raises(ConfigError, match=r"basket.*(give it one|), .*correct spec\.\w+Ref"):
+        router.desired(other, TRAITS, FIRST, existing(canary))
+
+
+@pytest.mark.parametrize("provider", COPYING)
+def test_labels_and_annotations_of_the_original_follow(provider: str) -> None:
+    router, canary = router_of(provider), canary_for(provider, {})
+    first = written(router, canary, FIRST, existing(canary))
+    (ref,) = own_refs(router, canary)
+    changed = copy.deepcopy(first)
+    (original,) = existing(canary)
+    changed[original]["metadata"]["labels"]["team"] = "other"
+    changed[original]["metadata"]["annotations"]["example.com/owner"] = "other"
+    changed[original]["metadata"]["annotations"][objects.LAST_APPLIED] = "{}"
+    metadata = written(router, canary, FIRST, changed)[ref]["metadata"]
+    assert metadata["labels"]["team"] == "other"
+    assert metadata["annotations"]["example.com/owner"] == "other"
+    assert objects.LAST_APPLIED not in metadata["annotations"]

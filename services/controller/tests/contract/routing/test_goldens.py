@@ -112,7 +112,16 @@ def test_a_second_time_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "provider", ["kubernetes", "traefik", "gatewayapi-v1", "gatewayapi-v1beta1", "istio", "knative"]
+    "provider",
+    [
+        "kubernetes",
+        "traefik",
+        "gatewayapi-v1",
+        "gatewayapi-v1beta1",
+        "istio",
+        "knative",
+        "nginx",
+    ],
 )
 def test_every_provider_has_examples(provider: str) -> None:
     assert [name for name in CASES if name.startswith(f"{provider}/")]
