@@ -15,6 +15,7 @@ ROUTERS: Final[Mapping[str, str]] = {
     "knative": "flagger_controller.routing.knative:Knative",
     "kubernetes": "flagger_controller.routing.kubernetes:Kubernetes",
     "nginx": "flagger_controller.routing.nginx:Nginx",
+    "skipper": "flagger_controller.routing.skipper:Skipper",
     "traefik": "flagger_controller.routing.traefik:Traefik",
 }
 """Provider name to `module:factory`; a factory makes a router from `RouterSettings`."""

@@ -72,6 +72,16 @@ STRATEGIES: Mapping[str, tuple[Mapping[str, Any], Callable[[Capabilities], bool]
 
 ANNOTATED: Mapping[str, tuple[str, Sequence[str]]] = {
     "nginx": (f"{referenced.NGINX}/canary-weight", ("", "half", "-50", "101")),
+    "skipper": (
+        "zalando.org/backend-weights",
+        (
+            '{"cart-primary":50,"cart-canary":49}',
+            '{"cart-primary":50}',
+            '{"cart-primary":50,"cart-canary":"50"}',
+            "[]",
+            "{",
+        ),
+    ),
 }
 """Providers with the weights in an annotation, and values of it that say no split."""
 

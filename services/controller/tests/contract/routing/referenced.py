@@ -54,7 +54,10 @@ def _path(path: str, service: str, port: Mapping[str, Any]) -> Object:
     return {"path": path, "pathType": "Prefix", "backend": backend}
 
 
-BY_PROVIDER: Mapping[str, Callable[[Canary], tuple[Ref, Object]]] = {"nginx": ingress}
+BY_PROVIDER: Mapping[str, Callable[[Canary], tuple[Ref, Object]]] = {
+    "nginx": ingress,
+    "skipper": ingress,
+}
 """Provider to the object that its Canary refers to."""
 REFERENCES: Mapping[str, Any] = {
     "ingressRef": {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "edge"},

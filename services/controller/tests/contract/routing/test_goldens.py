@@ -121,6 +121,7 @@ def test_a_second_time_changes_nothing(name: str) -> None:
         "istio",
         "knative",
         "nginx",
+        "skipper",
     ],
 )
 def test_every_provider_has_examples(provider: str) -> None:
