@@ -8,6 +8,7 @@ from flagger_controller.errors import ConfigError
 from flagger_controller.routing.base import Router, RouterSettings
 
 ROUTERS: Final[Mapping[str, str]] = {
+    "apisix": "flagger_controller.routing.apisix:Apisix",
     "gatewayapi": "flagger_controller.routing.gatewayapi:v1",
     "gatewayapi:v1": "flagger_controller.routing.gatewayapi:v1",
     "gatewayapi:v1beta1": "flagger_controller.routing.gatewayapi:v1beta1",

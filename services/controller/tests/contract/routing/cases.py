@@ -98,7 +98,7 @@ def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Ca
                 "provider": provider,
                 "targetRef": {**TARGETS.get(provider, DEPLOYMENT), "name": "cart"},
                 "service": {**SERVICE, **service},
-                **referenced.REFERENCES,
+                **referenced.REFERENCES.get(provider, {}),
                 "analysis": {"interval": "1m", **analysis},
             },
         }
@@ -184,7 +184,10 @@ def entries(body: Object) -> list[Object]:
     spec = body["spec"]
     rules = [*spec.get("rules", ()), *spec.get("http", ()), *spec.get("tcp", ())]
     backends = [
-        backend for rule in rules for backend in rule.get("backendRefs", rule.get("route", ()))
+        backend
+        for rule in rules
+        for name in ("backendRefs", "route", "backends")
+        for backend in rule.get(name, ())
     ]
     weighted = spec.get("weighted", {}).get("services", ())
     return [*rules, *backends, *weighted, *spec.get("traffic", ())]

@@ -18,6 +18,7 @@ def stored(body: Object) -> Object:
         "managedFields": [{"manager": "flagger"}],
     }
     defaults = {
+        "ApisixRoute": apisix_route_defaults,
         "HTTPRoute": http_route_defaults,
         "TraefikService": traefik_service_defaults,
         "Service": knative_service_defaults,
@@ -25,6 +26,12 @@ def stored(body: Object) -> Object:
     if add := defaults.get(result.get("kind", "")):
         add(result["spec"])
     return result
+
+
+def apisix_route_defaults(spec: Object) -> None:
+    for rule in spec["http"]:
+        for plugin in rule.get("plugins", ()):
+            plugin.setdefault("enable", True)
 
 
 def http_route_defaults(spec: Object) -> None:

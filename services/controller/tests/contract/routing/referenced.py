@@ -54,13 +54,47 @@ def _path(path: str, service: str, port: Mapping[str, Any]) -> Object:
     return {"path": path, "pathType": "Prefix", "backend": backend}
 
 
+def apisix_route(canary: Canary) -> tuple[Ref, Object]:
+    """An ApisixRoute with two rules for the apex and one for something else."""
+    ref = Ref(resources.APISIX_ROUTES, "edge", canary.namespace)
+    services = {"shop": canary.apex_service, "help": "help", "old-shop": canary.apex_service}
+    body = {
+        "apiVersion": ref.resource.api_version,
+        "kind": ref.resource.kind,
+        "metadata": {
+            "name": ref.name,
+            "namespace": ref.namespace,
+            "labels": {"team": "shop"},
+            "annotations": {"example.com/owner": "shop"},
+        },
+        "spec": {
+            "ingressClassName": "apisix",
+            "http": [
+                {
+                    "name": name,
+                    "match": {"hosts": ["shop.example.org"], "paths": [f"/{name}/*"]},
+                    "backends": [{"serviceName": service, "servicePort": 80}],
+                    "plugins": [{"name": "cors"}],
+                }
+                for name, service in services.items()
+            ],
+        },
+    }
+    return ref, body
+
+
 BY_PROVIDER: Mapping[str, Callable[[Canary], tuple[Ref, Object]]] = {
     "nginx": ingress,
     "skipper": ingress,
+    "apisix": apisix_route,
 }
 """Provider to the object that its Canary refers to."""
-REFERENCES: Mapping[str, Any] = {
-    "ingressRef": {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "edge"},
+_INGRESS = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "edge"}
+_APISIX_ROUTE = {"apiVersion": "apisix.apache.org/v2", "kind": "ApisixRoute", "name": "edge"}
+REFERENCES: Mapping[str, Mapping[str, Any]] = {
+    "nginx": {"ingressRef": _INGRESS},
+    "skipper": {"ingressRef": _INGRESS},
+    "apisix": {"routeRef": _APISIX_ROUTE},
 }
 """The members of a Canary that name them."""
 

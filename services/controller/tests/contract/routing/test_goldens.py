@@ -122,6 +122,7 @@ def test_a_second_time_changes_nothing(name: str) -> None:
         "knative",
         "nginx",
         "skipper",
+        "apisix",
     ],
 )
 def test_every_provider_has_examples(provider: str) -> None:
