@@ -77,11 +77,11 @@ kuma:
 linkerd:
   {{- include "flagger.managed" (list "split.smi-spec.io" "trafficsplits") | nindent 2 }}
 nginx:
-  {{- include "flagger.removed" (list "networking.k8s.io" "ingresses") | nindent 2 }}
+  {{- include "flagger.managed" (list "networking.k8s.io" "ingresses") | nindent 2 }}
 osm:
   {{- include "flagger.managed" (list "split.smi-spec.io" "trafficsplits") | nindent 2 }}
 skipper:
-  {{- include "flagger.removed" (list "networking.k8s.io" "ingresses") | nindent 2 }}
+  {{- include "flagger.managed" (list "networking.k8s.io" "ingresses") | nindent 2 }}
 smi:
   {{- include "flagger.managed" (list "split.smi-spec.io" "trafficsplits") | nindent 2 }}
   {{- include "flagger.managed" (list "specs.smi-spec.io" "httproutegroups") | nindent 2 }}

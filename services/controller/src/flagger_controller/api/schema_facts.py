@@ -62,9 +62,10 @@ _REFERENCES: Final[Facts] = {
     "spec.ingressRef.kind": {"enum": ["Ingress"]},
     "spec.ingressRef.namespace": None,
     "spec.routeRef": _say(
-        "Existing ApisixRoute for the apisix provider, or IngressRoute for A/B with traefik."
+        "Route of the user: ApisixRoute for apisix, IngressRoute for A/B with traefik, "
+        "HTTPRoute or GRPCRoute for gatewayapi."
     ),
-    "spec.routeRef.kind": {"enum": ["ApisixRoute", "IngressRoute"]},
+    "spec.routeRef.kind": {"enum": ["ApisixRoute", "GRPCRoute", "HTTPRoute", "IngressRoute"]},
     "spec.routeRef.namespace": None,
     "spec.upstreamRef": _say("Gloo Upstream whose settings seed the generated ones."),
     "spec.upstreamRef.kind": {"enum": ["Upstream"]},

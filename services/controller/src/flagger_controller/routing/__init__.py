@@ -9,6 +9,7 @@ from flagger_controller.errors import ConfigError
 from flagger_controller.routing.base import Router, RouterSettings
 
 ROUTERS: Final[Mapping[str, str]] = {
+    "apisix": "flagger_controller.routing.apisix:Apisix",
     "appmesh": "flagger_controller.routing.appmesh:AppMesh",
     "appmesh:v1beta2": "flagger_controller.routing.appmesh_v1beta2:AppMesh",
     "contour": "flagger_controller.routing.contour:Contour",
@@ -21,7 +22,9 @@ ROUTERS: Final[Mapping[str, str]] = {
     "kubernetes": "flagger_controller.routing.kubernetes:Kubernetes",
     "kuma": "flagger_controller.routing.kuma:Kuma",
     "linkerd": "flagger_controller.routing.smi:v1alpha1",
+    "nginx": "flagger_controller.routing.nginx:Nginx",
     "osm": "flagger_controller.routing.smi:v1alpha2",
+    "skipper": "flagger_controller.routing.skipper:Skipper",
     "smi:v1alpha1": "flagger_controller.routing.smi:v1alpha1",
     "smi:v1alpha2": "flagger_controller.routing.smi:v1alpha2",
     "smi:v1alpha3": "flagger_controller.routing.smi:v1alpha3",

@@ -24,6 +24,8 @@ class Capabilities:
 
     weights: bool = True
     match: bool = False
+    match_weights: bool = True
+    """A share of the requests that meet the conditions; without it all of them or none."""
     mirror: bool = False
     """Mirroring as a step of the weighted strategy."""
     mirror_iterations: bool = False

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from flagger_controller.api.base import Object
 from flagger_controller.errors import ConfigError
+from flagger_controller.routing import affinity
 from flagger_controller.routing.affinity import COOKIE
 
 PATH_TYPES: Final = {"regex": "RegularExpression", "exact": "Exact", "prefix": "PathPrefix"}
@@ -94,6 +95,31 @@ def gateway_sticky(matches: Sequence[Object], pattern: str) -> list[Object]:
         match | {"headers": [*_without_cookie(match.get("headers") or []), cookie]}
         for match in matches
     ]
+
+
+def one_value(place: str, matcher: Mapping[str, Any] | None) -> tuple[str, str]:
+    """The operator of a header condition and what it asks for.
+
+    Raises:
+        ConfigError: none is given, or several are.
+    """
+    given = [(operator, str(value)) for operator, value in (matcher or {}).items() if value]
+    if len(given) != 1:
+        raise ConfigError(f"{place} says nothing: give it exactly one value")
+    return given[0]
+
+
+def expression(operator: str, value: str) -> str:
+    """The regular expression for proxies that search; it finds what Istio would match."""
+    match operator:
+        case "regex":
+            return f"^(?:{value})$"
+        case "prefix":
+            return f"^{affinity.quoted(value)}"
+        case "suffix":
+            return f"{affinity.quoted(value)}$"
+        case _:
+            return f"^{affinity.quoted(value)}$"
 
 
 def _without_cookie(headers: Iterable[Object]) -> list[Object]:

@@ -98,7 +98,13 @@ def annotations_of(live: Object) -> Mapping[str, str]:
     return live["metadata"].get("annotations") or {}
 
 
-def claimed(canary: Canary, ref: Ref, live: Objects) -> Object | None:
+def claimed(
+    canary: Canary,
+    ref: Ref,
+    live: Objects,
+    *,
+    remedy: str = "remove it, or set spec.service.name to a name that is free",
+) -> Object | None:
     """The live object, if there is one and we may write it.
 
     Upstream takes over whatever has the right name, and two controllers then overwrite each other
@@ -112,8 +118,7 @@ def claimed(canary: Canary, ref: Ref, live: Objects) -> Object | None:
         return found
     if owner := ownership.controller_of(found):
         raise ConfigError(
-            f"{ref} is controlled by {owner.get('kind')} {owner.get('name')}: "
-            "remove it, or set spec.service.name to a name that is free"
+            f"{ref} is controlled by {owner.get('kind')} {owner.get('name')}: {remedy}"
         )
     return found
 

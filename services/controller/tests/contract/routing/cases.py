@@ -1,18 +1,19 @@
 """Every provider with every strategy that it has, and the splits that the engine asks for."""
 
-from collections.abc import Callable, Iterator, Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from flagger_controller.api import knative
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Route
 from flagger_controller.api.traits import Selector, Traits
-from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Object, Ref
-from flagger_controller.routing import kubernetes, router_for
+from flagger_controller.routing import router_for
 from flagger_controller.routing.base import Capabilities, Router, RouterSettings
+
+from . import referenced
 
 LABELLED = (
     *("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio", "contour", "gloo", "kuma"),
@@ -20,7 +21,9 @@ LABELLED = (
 """Providers whose route has the apex metadata."""
 UNOWNED = ("kuma",)
 """Providers whose route no Canary can own, because it is cluster-scoped."""
-GENERATING = (*LABELLED, "smi:v1alpha1", "smi:v1alpha2", "appmesh", "appmesh:v1beta2")
+COPYING = tuple(referenced.COPIED)
+"""Providers whose route is made from an object of the user, and named after it."""
+GENERATING = (*LABELLED, *COPYING, "smi:v1alpha1", "smi:v1alpha2", "appmesh", "appmesh:v1beta2")
 """Providers whose routes are objects that we make."""
 PROVIDERS = (*GENERATING, "knative")
 TRAITS = Traits(Selector("app", "cart"))
@@ -39,17 +42,19 @@ SERVICE: Mapping[str, Any] = {
 }
 MATCH = [{"headers": {"x-beta": {"exact": "1"}}}]
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment"}
-ROUTE_REFS = {
-    "traefik": {"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute", "name": "shop"}
-}
 TARGETS = {"knative": {"apiVersion": "serving.knative.dev/v1", "kind": "Service"}}
+ONE_COOKIE = ("nginx",)
+"""Providers that keep visitors of both versions with one cookie."""
 COOKIES = {"cookieName": "ck", "primaryCookieName": "pk"}
 
 STRATEGIES: Mapping[str, tuple[Mapping[str, Any], Callable[[Capabilities], bool]]] = {
     "weighted": ({"stepWeight": 10}, lambda can: can.weights),
     "blue-green": ({"iterations": 5}, lambda can: can.weights),
     "ab-testing": ({"iterations": 5, "match": MATCH}, lambda can: can.match),
-    "matched-weights": ({"stepWeight": 10, "match": MATCH}, lambda can: can.match),
+    "matched-weights": (
+        {"stepWeight": 10, "match": MATCH},
+        lambda can: can.match and can.match_weights,
+    ),
     "mirror": ({"stepWeight": 10, "mirror": True, "mirrorWeight": 20}, lambda can: can.mirror),
     "mirror-matched": ({"stepWeight": 10, "mirror": True, "match": MATCH}, lambda can: can.mirror),
     "mirror-iterations": ({"iterations": 5, "mirror": True}, lambda can: can.mirror_iterations),
@@ -68,6 +73,22 @@ STRATEGIES: Mapping[str, tuple[Mapping[str, Any], Callable[[Capabilities], bool]
 }
 
 
+ANNOTATED: Mapping[str, tuple[str, Sequence[str]]] = {
+    "nginx": (f"{referenced.NGINX}/canary-weight", ("", "half", "-50", "101")),
+    "skipper": (
+        "zalando.org/backend-weights",
+        (
+            '{"cart-primary":50,"cart-canary":49}',
+            '{"cart-primary":50}',
+            '{"cart-primary":50,"cart-canary":"50"}',
+            "[]",
+            "{",
+        ),
+    ),
+}
+"""Providers with the weights in an annotation, and values of it that say no split."""
+
+
 def router_of(provider: str, *, own: bool = True) -> Router:
     return router_for(provider, RouterSettings(own_references=own))
 
@@ -83,9 +104,9 @@ def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Ca
             "metadata": {"name": "cart", "namespace": "shop", "uid": "6f1c2a9e"},
             "spec": {
                 "provider": provider,
-                "routeRef": ROUTE_REFS.get(provider),
                 "targetRef": {**TARGETS.get(provider, DEPLOYMENT), "name": "cart"},
                 "service": {**SERVICE, **service},
+                **referenced.REFERENCES.get(provider, {}),
                 "analysis": {"interval": "1m", **analysis},
             },
         }
@@ -94,58 +115,7 @@ def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Ca
 
 def existing(canary: Canary) -> dict[Ref, Object]:
     """What is there before we write: nothing, or what the router reads."""
-    if canary.spec.provider == "gloo":
-        return {ref: _backend(ref) for ref in kubernetes.service_refs(canary)[:2]}
-    if canary.on_knative:
-        return knative_service(canary)
-    if canary.spec.route_ref:
-        return ingress_route(canary, canary.spec.route_ref.name)
-    return {}
-
-
-def _backend(ref: Ref) -> Object:
-    spec = {"selector": {"run": ref.name}}
-    return {"kind": "Service", "metadata": {"name": ref.name}, "spec": spec}
-
-
-def ingress_route(canary: Canary, name: str) -> dict[Ref, Object]:
-    service = {"kind": "TraefikService", "name": canary.apex_service}
-    rule = {"kind": "Rule", "match": "Host(`shop.example.org`)", "services": [service]}
-    body = {
-        "kind": "IngressRoute",
-        "metadata": {"name": name, "namespace": canary.namespace},
-        "spec": {"entryPoints": ["web"], "routes": [rule]},
-    }
-    return {Ref(resources.INGRESS_ROUTES, name, canary.namespace): body}
-
-
-def knative_service(canary: Canary) -> dict[Ref, Object]:
-    """The target, with a primary."""
-    name = f"{canary.target}-00001"
-    conditions = [{"type": "Ready", "status": "True"}]
-    metadata = {"name": canary.target, "annotations": {knative.PRIMARY_REVISION: name}}
-    service = {"kind": "Service", "metadata": metadata, "spec": {"template": {}}}
-    status = {"conditions": conditions, "observedGeneration": 3}
-    revision = {"metadata": {"name": name}, "spec": {}, "status": status}
-    return {
-        Ref(resources.KNATIVE_SERVICES, canary.target, canary.namespace): service,
-        Ref(resources.KNATIVE_REVISIONS, name, canary.namespace): revision,
-    }
-
-
-def read_only(canary: Canary) -> set[Ref]:
-    """What a router reads and leaves alone; the leftovers of an A/B test are repaired only."""
-    if canary.spec.provider == "gloo":
-        return {*existing(canary)}
-    if not canary.spec.route_ref:
-        return set()
-    user, namespace = canary.spec.route_ref.name, canary.namespace
-    refs = {Ref(resources.INGRESS_ROUTES, user, namespace)}
-    if not canary.analysis.match:
-        test = f"{user}-{canary.apex_service}-canary"
-        refs.add(Ref(resources.INGRESS_ROUTES, test, namespace))
-        refs.add(Ref(resources.TRAEFIK_SERVICES, canary.canary_service, namespace))
-    return refs
+    return referenced.by(canary)
 
 
 def written(
@@ -163,30 +133,58 @@ def at(canary: Canary, route: Route) -> Canary:
     return canary.model_copy(update={"status": status})
 
 
-def routes_of(analysis: Mapping[str, Any]) -> tuple[Route, ...]:
+def own_refs(router: Router, canary: Canary) -> tuple[Ref, ...]:
+    """What the router writes, as opposed to what it only reads."""
+    return tuple(ref for ref in router.refs(canary) if ref not in referenced.read_only(canary))
+
+
+def routes_of(provider: str, analysis: Mapping[str, Any]) -> tuple[Route, ...]:
     """Every split that the engine can ask for with this analysis."""
+    if "match" in analysis and not router_of(provider).capabilities.match_weights:
+        return FIRST, LAST
     return (*WEIGHTS, MIRRORED) if analysis.get("mirror") else WEIGHTS
+
+
+def few_of(provider: str, analysis: Mapping[str, Any], *canary: int) -> tuple[Route, ...]:
+    """Those splits of the engine that have these weights of the canary, in this order."""
+    possible = {route.canary: route for route in routes_of(provider, analysis) if route != MIRRORED}
+    return tuple(possible[weight] for weight in canary if weight in possible)
+
+
+def strategies(provider: str) -> dict[str, Mapping[str, Any]]:
+    """Every strategy that a provider has."""
+    capabilities = router_of(provider).capabilities
+    lone = {"sessionAffinity": {"cookieName": "ck"}} if provider in ONE_COOKIE else {}
+    return {
+        name: {key: lone.get(key, value) for key, value in analysis.items()}
+        for name, (analysis, can) in STRATEGIES.items()
+        if can(capabilities)
+    }
 
 
 def pairs() -> Iterator[Any]:
     for provider in PROVIDERS:
-        for name, (analysis, possible) in STRATEGIES.items():
-            if possible(router_of(provider).capabilities):
-                yield pytest.param(provider, analysis, id=f"{provider}-{name}")
+        for name, analysis in strategies(provider).items():
+            yield pytest.param(provider, analysis, id=f"{provider}-{name}")
 
 
 each = pytest.mark.parametrize(("provider", "analysis"), tuple(pairs()))
 
 
 def entries(body: Object) -> list[Object]:
-    """The rules, routes or entries of an object, and the backends within them."""
+    """The rules, routes or entries of an object, and the backends within them.
+
+    Not those of Kubernetes' own kinds: the API server drops members that it does not know.
+    """
+    if body.get("kind") == "Ingress":
+        return []
     spec = body["spec"]
     rules = [rule for name in ("rules", "http", "tcp", "routes") for rule in spec.get(name, ())]
     destinations = [entry for route in spec.get("routes", ()) for entry in _destinations(route)]
     backends = [
         backend
         for rule in rules
-        for name in ("backendRefs", "route", "services")
+        for name in ("backendRefs", "route", "services", "backends")
         for backend in rule.get(name, ())
     ]
     mirroring = [spec["mirroring"], *spec["mirroring"]["mirrors"]] if "mirroring" in spec else ()
@@ -202,3 +200,18 @@ def _destinations(route: Object) -> list[Object]:
         return list(action["multi"]["destinations"])
     http = route.get("http") or route.get("httpRoute") or {"action": {"weightedTargets": ()}}
     return list(http["action"]["weightedTargets"])
+
+
+def unreadable(provider: str, body: Object) -> Iterator[Object]:
+    """Objects with weights that say no split; `body` has 50/50."""
+    if provider in ANNOTATED:
+        key, values = ANNOTATED[provider]
+        for value in values:
+            annotations = {**body["metadata"]["annotations"], key: value}
+            yield body | {"metadata": body["metadata"] | {"annotations": annotations}}
+        return
+    for wrong in (0, 49, 100):
+        result = copy.deepcopy(body)
+        entry = entries(result)[-1]
+        entry["percent" if "percent" in entry else "weight"] = wrong
+        yield result

@@ -18,6 +18,7 @@ def stored(body: Object) -> Object:
         "managedFields": [{"manager": "flagger"}],
     }
     defaults = {
+        "ApisixRoute": apisix_route_defaults,
         "HTTPProxy": http_proxy_defaults,
         "HTTPRoute": http_route_defaults,
         "TraefikService": traefik_service_defaults,
@@ -34,6 +35,12 @@ def http_proxy_defaults(spec: Object) -> None:
     for route in spec["routes"]:
         if policy := route.get("retryPolicy"):
             policy.setdefault("count", 1)
+
+
+def apisix_route_defaults(spec: Object) -> None:
+    for rule in spec["http"]:
+        for plugin in rule.get("plugins", ()):
+            plugin.setdefault("enable", True)
 
 
 def http_route_defaults(spec: Object) -> None:

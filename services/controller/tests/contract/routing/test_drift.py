@@ -3,19 +3,18 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flagger_controller.api.status import Route
 from flagger_controller.cluster.client import Object, Ref
 
 from .cases import (
     FIRST,
     GENERATING,
-    LAST,
     TRAITS,
     at,
     canary_for,
     each,
     entries,
     existing,
+    few_of,
     router_of,
     written,
 )
@@ -28,7 +27,7 @@ def test_defaults_of_the_server_are_no_drift(provider: str, analysis: Mapping[st
     cors = {"allowOrigin": ["https://example.org"]}
     match = [{"headers": {"b": {"exact": "1"}, "a": {"exact": "1"}}}, {"uri": {"exact": "/"}}]
     canary = canary_for(provider, analysis, corsPolicy=cors, match=match)
-    for route in (FIRST, Route(primary=90, canary=10), LAST):
+    for route in few_of(provider, analysis, 0, 10, 100):
         first = written(router, canary, route, existing(canary))
         live = {ref: stored(body) for ref, body in first.items()}
         again = written(router, canary, route, live)
@@ -38,7 +37,7 @@ def test_defaults_of_the_server_are_no_drift(provider: str, analysis: Mapping[st
 @each
 def test_what_others_added_is_no_drift(provider: str, analysis: Mapping[str, Any]) -> None:
     router, canary = router_of(provider), canary_for(provider, analysis)
-    for route in (FIRST, Route(primary=90, canary=10), LAST):
+    for route in few_of(provider, analysis, 0, 10, 100):
         first = written(router, canary, route, existing(canary))
         live = {ref: noisy(stored(body)) for ref, body in first.items()}
         again = written(router, canary, route, live)
@@ -50,7 +49,7 @@ def test_what_others_added_survives_a_run(provider: str, analysis: Mapping[str, 
     router, canary = router_of(provider), canary_for(provider, analysis)
     first = written(router, canary, FIRST, existing(canary))
     live = {ref: noisy(stored(body)) for ref, body in first.items()}
-    for route in (Route(primary=90, canary=10), LAST, Route(primary=20, canary=80), FIRST):
+    for route in few_of(provider, analysis, 10, 100, 80, 0):
         live = written(router, canary, route, live)
         assert router.read(at(canary, route), live) == route
         for body in live.values():
@@ -66,7 +65,7 @@ def test_drift_is_repaired_and_keeps_the_weights(
     provider: str, analysis: Mapping[str, Any]
 ) -> None:
     router, canary = router_of(provider), canary_for(provider, analysis)
-    for route in (FIRST, Route(primary=70, canary=30), LAST):
+    for route in few_of(provider, analysis, 0, 30, 100):
         base = existing(canary)
         wanted = router.desired(at(canary, route), TRAITS, route, base)
         for drifted in drifts(wanted, marks=provider in GENERATING):

@@ -100,8 +100,12 @@ def test_objects_are_as_documented(name: str) -> None:
         assert (body["kind"], body["metadata"]["name"]) == (ref.resource.kind, ref.name)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("kubernetes/")])
-def test_services_are_valid(name: str) -> None:
+BUILT_IN = ("kubernetes/", "nginx/", "skipper/")
+"""Providers that write kinds of Kubernetes itself."""
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith(BUILT_IN)])
+def test_kinds_of_kubernetes_are_valid(name: str) -> None:
     case = yaml.safe_load((GOLDENS / f"{name}.yaml").read_text().split(BREAK)[0])
     for body in outcome(case).values():
         kubernetes_validate.validate(body, "1.31", strict=True)

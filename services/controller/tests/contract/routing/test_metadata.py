@@ -15,19 +15,22 @@ from .cases import (
     UNOWNED,
     canary_for,
     existing,
+    own_refs,
     router_of,
+    written,
 )
 
 
 @pytest.mark.parametrize("provider", GENERATING)
 def test_the_owner_is_set_on_creation_only(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
-    for body in router.desired(canary, TRAITS, FIRST, existing(canary)).values():
+    base = existing(canary)
+    for body in router.desired(canary, TRAITS, FIRST, base).values():
         owners = [] if provider in UNOWNED else [canary.owner_reference]
         assert body["metadata"].get("ownerReferences", []) == owners
-    elsewhere = router_of(provider, own=False).desired(canary, TRAITS, FIRST, existing(canary))
+    elsewhere = router_of(provider, own=False).desired(canary, TRAITS, FIRST, base)
     assert all("ownerReferences" not in body["metadata"] for body in elsewhere.values())
-    adopted = router.desired(canary, TRAITS, LAST, {**existing(canary), **elsewhere})
+    adopted = router.desired(canary, TRAITS, LAST, {**base, **elsewhere})
     assert all("ownerReferences" not in body["metadata"] for body in adopted.values())
 
 
@@ -45,11 +48,11 @@ def test_objects_of_another_controller_are_refused(
 ) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
     owner = {"apiVersion": group, "kind": kind, "name": name, "uid": "1", "controller": True}
-    ours = router.desired(canary, TRAITS, FIRST, existing(canary))
-    for ref, body in ours.items():
-        taken = body | {"metadata": body["metadata"] | {"ownerReferences": [owner]}}
+    live = written(router, canary, FIRST, existing(canary))
+    for ref in own_refs(router, canary):
+        taken = live[ref] | {"metadata": live[ref]["metadata"] | {"ownerReferences": [owner]}}
         with pytest.raises(ConfigError, match=f"is controlled by {kind} {name}"):
-            router.desired(canary, TRAITS, FIRST, {**existing(canary), **ours, ref: taken})
+            router.desired(canary, TRAITS, FIRST, {**live, ref: taken})
 
 
 @pytest.mark.parametrize("provider", GENERATING)
@@ -58,9 +61,9 @@ def test_an_owner_that_is_no_controller_does_not_matter(provider: str) -> None:
     owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart", "uid": "1"}
     live = {
         ref: body | {"metadata": body["metadata"] | {"ownerReferences": [owner]}}
-        for ref, body in router.desired(canary, TRAITS, FIRST, existing(canary)).items()
+        for ref, body in written(router, canary, FIRST, existing(canary)).items()
     }
-    assert router.desired(canary, TRAITS, FIRST, {**existing(canary), **live}) == live
+    assert written(router, canary, FIRST, live) == live
 
 
 @pytest.mark.parametrize("provider", LABELLED)
@@ -84,6 +87,6 @@ def test_a_service_target_has_no_selector_label(provider: str) -> None:
 @pytest.mark.parametrize("provider", GENERATING)
 def test_objects_that_we_created_go_away_with_the_canary(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
-    live = router.desired(canary, TRAITS, LAST, existing(canary))
-    deleted = dict.fromkeys(live) if provider in UNOWNED else {}
+    live = written(router, canary, LAST, existing(canary))
+    deleted = dict.fromkeys(own_refs(router, canary)) if provider in UNOWNED else {}
     assert router.reverted(canary, live) == deleted

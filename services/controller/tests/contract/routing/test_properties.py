@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flagger_controller.api.status import Route
-
-from .cases import PROVIDERS, STRATEGIES, at, canary_for, existing, router_of, written
+from .cases import PROVIDERS, at, canary_for, existing, router_of, routes_of, strategies, written
 from .live import noisy, stored
 
 
@@ -55,14 +53,14 @@ def services() -> st.SearchStrategy[dict[str, Any]]:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @settings(deadline=None)
-@given(data=st.data(), service=services(), weight=st.integers(0, 100))
+@given(data=st.data(), service=services())
 def test_any_service_can_be_read_repeated_and_extended(
-    provider: str, data: st.DataObject, service: dict[str, Any], weight: int
+    provider: str, data: st.DataObject, service: dict[str, Any]
 ) -> None:
     router = router_of(provider)
-    possible = [analysis for analysis, when in STRATEGIES.values() if when(router.capabilities)]
-    canary = canary_for(provider, data.draw(st.sampled_from(possible)), **service)
-    route = Route(primary=100 - weight, canary=weight)
+    analysis = data.draw(st.sampled_from(list(strategies(provider).values())))
+    canary = canary_for(provider, analysis, **service)
+    route = data.draw(st.sampled_from(routes_of(provider, analysis)))
     first = written(router, canary, route, existing(canary))
     assert router.read(at(canary, route), first) == route
     live = {ref: noisy(stored(body)) for ref, body in first.items()}

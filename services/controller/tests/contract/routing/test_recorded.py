@@ -1,6 +1,7 @@
 """Our objects against what upstream Flagger 1.44 wrote on a real API server.
 
-`recorded/` holds the routing objects and Services of upstream's runs, one file a scenario.
+`recorded/` holds the routing objects and Services of upstream's runs, one file a scenario, and
+what upstream made the routes from.
 """
 
 from collections.abc import Mapping
@@ -46,6 +47,12 @@ def by_ref(router: Router, canary: Canary, bodies: list[Object]) -> dict[Ref, Ob
     return {refs[body["kind"], body["metadata"]["name"]]: body for body in bodies}
 
 
+def base_of(scenario: Mapping[str, Any]) -> dict[Ref, Object]:
+    """What the routes were made from, where a provider copies an object of the user."""
+    canary = canary_of(scenario, {})
+    return by_ref(router_of(scenario), canary, scenario.get("referenced", []))
+
+
 def plain(body: Object) -> Object:
     """Without the uid of the owner, which the recordings do not have."""
     owners = [
@@ -62,7 +69,7 @@ def test_new_routes_are_those_of_upstream(name: str) -> None:
     for state in scenario["states"]:
         canary = canary_of(scenario, state.get("status", {}))
         route = Route.model_validate(state["route"])
-        ours = router.desired(canary, traits_of(scenario), route, {})
+        ours = router.desired(canary, traits_of(scenario), route, base_of(scenario))
         theirs = by_ref(router, canary, state["objects"])
         assert {ref: plain(body) for ref, body in ours.items()} == theirs, state["at"]
 
@@ -76,7 +83,7 @@ def test_routes_of_upstream_are_adopted_as_they_are(name: str) -> None:
         route = Route.model_validate(state["route"])
         live = by_ref(router, canary, state["objects"])
         assert router.read(canary, live) == route, state["at"]
-        ours = router.desired(canary, traits_of(scenario), route, live)
+        ours = router.desired(canary, traits_of(scenario), route, {**base_of(scenario), **live})
         assert all(ours[ref] is live[ref] for ref in live), state["at"]
 
 
@@ -88,7 +95,7 @@ def test_each_state_follows_from_the_one_before(name: str) -> None:
     for state in scenario["states"]:
         canary = canary_of(scenario, state.get("status", {}))
         route = Route.model_validate(state["route"])
-        live = router.desired(canary, traits_of(scenario), route, live)
+        live = router.desired(canary, traits_of(scenario), route, {**base_of(scenario), **live})
         theirs = by_ref(router, canary, state["objects"])
         assert {ref: plain(body) for ref, body in live.items()} == theirs, state["at"]
 
