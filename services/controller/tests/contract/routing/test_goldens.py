@@ -67,8 +67,9 @@ def outcome(case: Mapping[str, Any]) -> Mapping[Ref, Object]:
             route = Route.model_validate(case["route"])
             return router.desired(canary, traits, route, live)
         case "reverted":
+            reverted = router.reverted(canary, live)
             return {
-                **router.reverted(canary, live),
+                **{ref: body for ref, body in reverted.items() if body is not None},
                 **kubernetes.reverted_services(canary, traits, live),
             }
         case "services":

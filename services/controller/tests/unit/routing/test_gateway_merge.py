@@ -228,6 +228,7 @@ def test_a_revert_is_not_held_back_by_other_backends() -> None:
     split = at(canary(), HALF, live(CART))
     split["spec"]["rules"][0]["backendRefs"].append(OTHER)
     (reverted,) = ROUTER.reverted(canary(), {REF: split}).values()
+    assert reverted is not None
     assert backends(reverted["spec"]["rules"][0]) == {"cart": 1, "other": 1}
     assert ROUTER.reverted(canary(), {}) == {}
 

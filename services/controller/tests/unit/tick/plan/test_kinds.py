@@ -158,10 +158,15 @@ def check_backends(scene: Scene, dead: set[Ref]) -> None:
 # Routers
 
 
-class Meshed(Traefik):
+class Meshed:
     """A router without whose objects pods get no proxy, and whose objects nothing can own."""
 
     capabilities = Capabilities(early=(resources.TRAEFIK_SERVICES,))
+
+    def __init__(self) -> None:
+        traefik = Traefik(RouterSettings())
+        self.refs, self.desired = traefik.refs, traefik.desired
+        self.read, self.settled = traefik.read, traefik.settled
 
     def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object | None]:
         return dict.fromkeys(self.refs(canary))
@@ -169,7 +174,7 @@ class Meshed(Traefik):
 
 def meshed(scene: Scene) -> World:
     world = scene.world()
-    return replace(world, parts=replace(world.parts, router=Meshed(RouterSettings())))
+    return replace(world, parts=replace(world.parts, router=Meshed()))
 
 
 def test_routes_that_pods_need_come_before_the_primary() -> None:
