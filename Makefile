@@ -65,7 +65,7 @@ crds: .venv/ready ## generate the CRDs from the typed models
 	$(PY) tools/crds.py
 
 docs: .venv/ready ## generate the documentation that comes from the code
-	$(PY) tools/docs.py
+	$(PY) -m tools.docs
 
 lock: .venv/ready ## resolve the workspace again (make lock ARGS=--upgrade)
 	$(PY) tools/lock.py $(ARGS)

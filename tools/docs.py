@@ -1,4 +1,4 @@
-"""Write docs/state-machine.md from the rules of the engine, or check that the file is current."""
+"""Write the pages that follow from the code, or check that they are current."""
 
 import argparse
 import ast
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
+
+from tools import matrix
 
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import CanaryStatus, Obligation, Phase
@@ -67,22 +69,30 @@ _WITHOUT: Final = {
 
 
 def main() -> int:
-    """Write the file; with `--check` only say whether it is current."""
+    """Write the files; with `--check` only say whether they are current."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
     arguments = parser.parse_args()
-    wanted = render()
-    if arguments.check:
-        current = TARGET.read_text() if TARGET.exists() else ""
-        if current != wanted:
-            sys.stderr.write(f"{TARGET.name} is out of date: run `python tools/docs.py`\n")
-        return int(current != wanted)
-    TARGET.write_text(wanted)
-    return 0
+    outdated = [path for path, text in pages().items() if _current(path) != text]
+    for path in outdated:
+        if arguments.check:
+            sys.stderr.write(f"{path.name} is out of date: run `make docs`\n")
+        else:
+            path.write_text(pages()[path])
+    return int(arguments.check and bool(outdated))
+
+
+def pages() -> dict[pathlib.Path, str]:
+    """Every generated page, as it should be."""
+    return {TARGET: render(), ROOT / matrix.PAGE: matrix.render()}
+
+
+def _current(path: pathlib.Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def render() -> str:
-    """The whole page."""
+    """docs/state-machine.md, from the rules of the engine."""
     return "\n".join(
         (
             HEAD,

@@ -24,7 +24,7 @@ STAGES: tuple[tuple[str, Sequence[str]], ...] = (
     ("layers", (str(pathlib.Path(PYTHON).with_name("lint-imports")),)),
     ("types", (PYTHON, "-m", "mypy", *FAST, "e2e")),
     ("CRDs are current", (PYTHON, "tools/crds.py", "--check")),
-    ("docs are current", (PYTHON, "tools/docs.py", "--check")),
+    ("docs are current", (PYTHON, "-m", "tools.docs", "--check")),
     ("programs for the tests", (PYTHON, "-m", "tools.cluster", "build")),
     (
         "unit, model, API, services",

@@ -26,6 +26,7 @@ PAGES = (
 )
 OWN = [page for page in PAGES if page.name != "compatibility.md"]
 """What names tests by its own rules: see `test_every_difference_has_its_test`."""
+GOLDENS = ROOT / "services/controller/tests/contract/routing/goldens"
 RECORDINGS = ROOT / "services/controller/tests/api/replay/recordings"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -53,7 +54,7 @@ def links(page: pathlib.Path) -> Iterator[tuple[str, str]]:
 
 def test_generated_pages_are_current() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "tools/docs.py"), "--check"], capture_output=True, text=True
+        [sys.executable, "-m", "tools.docs", "--check"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 
@@ -100,7 +101,7 @@ def differences() -> Iterator[tuple[str, str]]:
 
 def test_every_difference_has_its_test() -> None:
     known = {place: named_below(ROOT / place) for place in {place for place, _ in differences()}}
-    recordings = {path.stem for path in RECORDINGS.glob("*.json")}
+    recordings = {path.stem for path in (*RECORDINGS.glob("*.json"), *GOLDENS.glob("*/*.yaml"))}
     for place, cell in differences():
         names = re.findall(r"`([^`]+)`", cell)
         assert names, f"{place}: a row without a test"

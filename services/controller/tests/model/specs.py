@@ -163,6 +163,8 @@ def _fitting(spec: Object) -> Object:
         service.pop("gateways", None)
     if spec["provider"] == "traefik" or service.get("appProtocol") == "tcp":
         analysis.pop("match", None)
+    if spec["provider"] in ("traefik", "kubernetes"):
+        analysis.pop("sessionAffinity", None)
     return spec
 
 
@@ -174,7 +176,8 @@ def aimed(spec: Object, kind: str) -> Object:
     if kind == "Service":
         _leave_out(found, "service", "name")
     if not KINDS[kind].twin:
-        _leave_out(found, "analysis", "match")
+        for field in ("match", "sessionAffinity"):
+            _leave_out(found, "analysis", field)
         found.pop("autoscalerRef", None)
     return found
 

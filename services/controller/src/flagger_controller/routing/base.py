@@ -95,6 +95,19 @@ def split(primary: int, canary: int, *, mirrored: bool = False) -> Route | None:
     return Route(primary=primary, canary=canary, mirrored=mirrored)
 
 
+def refuse_cookies(canary: Canary, provider: str, capabilities: Capabilities) -> None:
+    """Refuse session affinity where a provider has none; upstream ignores it.
+
+    Raises:
+        ConfigError: the Canary has `analysis.sessionAffinity`.
+    """
+    if canary.analysis.session_affinity and not capabilities.session_affinity:
+        raise ConfigError(
+            f"spec.analysis.sessionAffinity cannot be served by provider {provider}: remove it, "
+            "or use a provider that sets cookies, such as istio, gatewayapi:v1 or contour"
+        )
+
+
 def refuse_match(canary: Canary, provider: str) -> None:
     """Refuse conditions that a provider cannot express.
 

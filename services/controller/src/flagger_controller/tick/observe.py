@@ -20,7 +20,7 @@ from flagger_controller.cluster.client import Ref
 from flagger_controller.errors import ConfigError
 from flagger_controller.rollout.case import ACTIVE, KUBERNETES, SETTLED, STARTING
 from flagger_controller.rollout.evidence import Health, Revision
-from flagger_controller.routing import router_for
+from flagger_controller.routing import base, router_for
 from flagger_controller.routing.base import RouterSettings
 from flagger_controller.routing.kubernetes import service_refs
 from flagger_controller.targets import scaler_for, target_for, tracking
@@ -92,9 +92,12 @@ class Observer:
         )
         if wrong and canary.status.phase is not Phase.TERMINATING:  # a revert is never held back
             raise ConfigError("; ".join(wrong))
+        router = router_for(provider, self._settings.routers)
+        if canary.status.phase is not Phase.TERMINATING:
+            base.refuse_cookies(canary, provider, router.capabilities)
         return Parts(
             target=target_for(canary, self._settings.targets),
-            router=router_for(provider, self._settings.routers),
+            router=router,
             scaler=scaler_for(canary),
             provider=provider,
         )

@@ -229,7 +229,7 @@ async def test_configs_are_not_looked_at_when_tracking_is_off(bench: Bench) -> N
 
 async def test_an_unknown_provider(bench: Bench) -> None:
     text = await bench.problem(canary(provider="linkerd2"))
-    assert text.startswith('unknown provider "linkerd2": use one of appmesh, ')
+    assert text.startswith('unknown provider "linkerd2": use one of apisix, appmesh, ')
 
 
 async def test_unknown_kinds(bench: Bench) -> None:
@@ -305,3 +305,9 @@ async def test_references_to_other_namespaces_where_they_are_forbidden(bench: Be
         "can't access metric template errors.other, cross-namespace references are blocked"
     )
     await bench.world(found)
+
+
+async def test_cookies_need_a_provider_that_sets_them(bench: Bench) -> None:
+    analysis = {"interval": "1m", "stepWeight": 10, "sessionAffinity": {"cookieName": "ck"}}
+    text = await bench.problem(canary(provider="kuma", analysis=analysis))
+    assert text.startswith("spec.analysis.sessionAffinity cannot be served by provider kuma: ")
