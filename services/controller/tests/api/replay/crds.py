@@ -11,6 +11,8 @@ KINDS = (
     ("networking.istio.io", "v1beta1", "destinationrules", "DestinationRule"),
     ("traefik.io", "v1alpha1", "traefikservices", "TraefikService"),
     ("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute"),
+    ("projectcontour.io", "v1", "httpproxies", "HTTPProxy"),
+    ("split.smi-spec.io", "v1alpha1", "trafficsplits", "TrafficSplit"),
     ("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject"),
     ("serving.knative.dev", "v1", "services", "Service"),
     ("serving.knative.dev", "v1", "revisions", "Revision"),

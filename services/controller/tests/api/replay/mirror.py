@@ -30,6 +30,9 @@ KINDS = {
     "networking.istio.io/v1beta1/destinationrules": "DestinationRule.networking.istio.io",
     "traefik.io/v1alpha1/traefikservices": "TraefikService.traefik.io",
     "gateway.networking.k8s.io/v1/httproutes": "HTTPRoute",
+    "networking.k8s.io/v1/ingresses": "Ingress",
+    "projectcontour.io/v1/httpproxies": "HTTPProxy.projectcontour.io",
+    "split.smi-spec.io/v1alpha1/trafficsplits": "TrafficSplit.split.smi-spec.io",
     "serving.knative.dev/v1/services": "Service.serving.knative.dev",
     "serving.knative.dev/v1/revisions": "Revision.serving.knative.dev",
 }

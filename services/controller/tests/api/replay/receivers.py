@@ -54,9 +54,10 @@ class Script:
             for regex, queue in self.answers:
                 if re.search(regex, plain):
                     return self._next(queue)
+        if plain.endswith("* 1000") or re.search("milliseconds|upstream_rq_time", plain):
+            return 120.0
         if "histogram_quantile" in plain:
-            milliseconds = plain.endswith("* 1000") or "milliseconds" in plain
-            return 120.0 if milliseconds else 0.12
+            return 0.12
         return 100.0 if plain.endswith("* 100") else 1.0
 
     def called(self, name: str, body: Recorded) -> dict[str, Any]:
