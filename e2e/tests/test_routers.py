@@ -1,9 +1,12 @@
 """Routers on real data planes: what clients get while the controller moves the traffic."""
 
+from typing import Any
+
 from e2e.suite import history, kube, load, podinfo, wait
 from e2e.tests.test_strategies import INSIDER, MATCH, METRICS, gateway, templates
 
 ROUTE = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "name": "shop"}
+INGRESS_ROUTE = {"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute", "name": podinfo.NAME}
 INGRESS = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "shop"}
 CANARY = f"{podinfo.NAME}-canary"
 
@@ -97,10 +100,19 @@ def test_weights_by_the_annotations_of_ingress_nginx(
 
 def test_a_b_by_the_annotations_of_ingress_nginx(app: podinfo.App, past: history.History) -> None:
     ingress(app)
+    tested_by_header(app, past, provider="nginx", ingressRef=INGRESS)
+
+
+def test_a_b_with_copies_of_traefiks_rules(app: podinfo.App, past: history.History) -> None:
+    app.route()
+    tested_by_header(app, past, provider="traefik", routeRef=INGRESS_ROUTE)
+
+
+def tested_by_header(app: podinfo.App, past: history.History, **spec: Any) -> None:
+    """Play an A/B test: insiders get the new version, the public the old one until the end."""
     templates(app)
     app.deploy()
-    wanted = podinfo.analysis(iterations=3, match=MATCH, metrics=METRICS)
-    app.canary(wanted, provider="nginx", ingressRef=INGRESS)
+    app.canary(podinfo.analysis(iterations=3, match=MATCH, metrics=METRICS), **spec)
     app.bootstrap(past)
     with (
         load.Load(app.address, rate=50) as public,
