@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import os
 import pathlib
 import secrets
@@ -17,6 +18,7 @@ from typing import Protocol, Self
 import requests
 
 START_SECONDS = 120.0
+_TURNS = itertools.count(secrets.randbelow(12_000))
 END_SECONDS = 60.0
 ABSENT = pathlib.Path(__file__).parent / "absent"
 """What the environment of the tests has and the controller's image has not."""
@@ -168,9 +170,12 @@ class Controller:
 
 
 def _free_port() -> int:
-    """A port below those that connections get, which would take it before it is bound."""
+    """A port below those that connections get, which would take it before it is bound.
+
+    No two controllers of this process get the same one, as they bind it a moment later.
+    """
     while True:
-        port = 20_000 + secrets.randbelow(12_000)
+        port = 20_000 + next(_TURNS) % 12_000
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -74,7 +74,7 @@ class Tick:
         self.memory.unsettled = False
         try:
             canary, stored = await self._hold(canary, stored)
-            decision = await self._walk(canary, stored, due=due)
+            idle = await self._walk(canary, stored, due=due)
         except Retriable as error:
             self._herald.outage(canary, error)
             raise
@@ -92,7 +92,7 @@ class Tick:
         if not self.memory.unsettled:
             self.memory.told = ""
             self.memory.outages = 0
-        return self._seconds_left(idle=due and not decision.ticked)
+        return self._seconds_left(idle=idle)
 
     async def _hold(self, canary: Canary, stored: Object) -> tuple[Canary, Object]:
         """Our finalizer is on a Canary that is to be reverted, and on no other."""
@@ -106,7 +106,11 @@ class Tick:
             return self.shell.store.put(await committer.hold(canary, stored))
         return canary, stored
 
-    async def _walk(self, canary: Canary, stored: Object, *, due: bool) -> Decision:
+    async def _walk(self, canary: Canary, stored: Object, *, due: bool) -> bool:
+        """Decide until nothing is left to do; was there nothing to do at all?
+
+        After a commit there is always another look: what came while it was under way is news.
+        """
         started = time.monotonic()
         for _ in range(WALKS):
             world, planned = await self._look(canary, due=due)
@@ -122,9 +126,9 @@ class Tick:
                 await self.shell.announcer.delivered(after)
                 await self.shell.committer.release(after, stored)
                 self.memory.released = after.metadata.uid
-                return decision
+                return False
             if not (decision.again or after.status.run.unannounced):
-                return decision
+                return due and not decision.ticked and after.status == canary.status
             canary = after
         raise FlaggerError(f"{self.key}: more than {WALKS} decisions in one tick")
 
