@@ -104,7 +104,7 @@ def swept(subject: Callable[[World], Subject], options: argparse.Namespace) -> l
             for verdict in played(stage, left[begin : begin + PART], until):
                 record.add(verdict)
                 verdicts.append(verdict)
-            progress.say(f"{begin + PART} of {len(left)} cases")
+            progress.say(f"{min(begin + PART, len(left))} of {len(left)} cases")
     return verdicts
 
 
