@@ -12,11 +12,13 @@ Split = Mapping[str, int]
 
 
 def splits(api: FakeApi, canary: Canary, provider: str) -> list[Split]:
-    """Every rule of the route in force; none while there is no route."""
+    """Every rule of the route in force; none while there is no route that can be read here."""
     if provider == "kubernetes":
         return _selected(api, canary)
     if provider == "knative":
         return _revisions(api, canary)
+    if provider not in _ROUTES:
+        return []
     resource, read = _ROUTES[provider]
     body = api.object(Ref(resource, canary.apex_service, canary.namespace))
     return [] if body is None else read(body["spec"])

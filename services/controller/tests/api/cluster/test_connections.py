@@ -137,7 +137,7 @@ async def test_a_group_that_is_not_installed_is_told_from_an_absent_object(
 ) -> None:
     for resource, kind in (
         (resources.CONFIG_MAPS, Kind.NOT_FOUND),
-        (resources.TRAFFIC_SPLITS_1, Kind.NOT_SERVED),
+        (resources.ROUTE_TABLES, Kind.NOT_SERVED),
     ):
         with pytest.raises(ApiNotFound) as caught:
             await client.get(Ref(resource, "settings", namespace))
