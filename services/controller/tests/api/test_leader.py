@@ -136,7 +136,8 @@ def test_the_other_finishes_the_release(change: Change) -> None:
 def test_only_the_holder_writes(change: Change) -> None:
     assert change.first
     assert change.second
-    assert change.second[0].at > change.first[-1].at
+    done = [request for request in change.first if request.code < 400]
+    assert change.second[0].at > done[-1].at
 
 
 def test_how_the_first_one_ends(change: Change) -> None:
@@ -145,6 +146,6 @@ def test_how_the_first_one_ends(change: Change) -> None:
 
 
 def test_one_that_was_away_writes_nothing(changes: dict[str, "Future[Change]"]) -> None:
-    """At most it asks to renew its Lease, and is refused: too old, or half sent when it stopped."""
+    """At most a request that was under way when it stopped is sent, and refused as too old."""
     for request in changes["paused"].result().late:
-        assert (request.resource, request.code) in {("leases", 409), ("leases", 504)}
+        assert request.code in (409, 504), request
