@@ -30,7 +30,7 @@ def desired(canary: Canary, route: Route, ref: Ref, live: Object | None) -> Obje
         ConfigError: there is no such route, no rule of it sends requests to the apex Service, or
             one cannot be split.
     """
-    found = _checked(canary, ref, live)
+    found = _checked(canary, route, ref, live)
     grpc = ref.resource == resources.GRPC_ROUTES
     if grpc:
         _check_grpc(canary)
@@ -58,14 +58,17 @@ def reverted(canary: Canary, live: Object) -> Object:
     return _with_rules(live, rules)
 
 
-def _checked(canary: Canary, ref: Ref, live: Object | None) -> Object:
+def _checked(canary: Canary, route: Route, ref: Ref, live: Object | None) -> Object:
+    """Refuse what cannot be split; what is split already can always be given back."""
     remedy = f"a rule with Service {canary.apex_service} as its only backend"
     if live is None:
         raise ConfigError(f"spec.routeRef: {ref} does not exist: create it, with {remedy}")
     ours = [_names(rule) for rule in gateway_rules.rules_of(live) if _is_ours(canary, rule)]
     if not ours:
         raise ConfigError(f"spec.routeRef: {ref} sends no requests to us: add {remedy}")
-    if foreign := set().union(*ours) - _our_names(canary):
+    names = set().union(*ours)
+    returning = route == Route() and names & {canary.primary_service, canary.canary_service}
+    if (foreign := names - _our_names(canary)) and not returning:
         raise ConfigError(
             f"spec.routeRef: {ref} has a rule with other backends beside ours "
             f"({', '.join(sorted(foreign))}): use {remedy}"
@@ -92,7 +95,7 @@ def _split(canary: Canary, route: Route, rule: Object, *, grpc: bool) -> list[Ob
     )
     *before, last = gateway_rules.split(canary, route, parts, primary_cookie=True)
     forgotten = before and not canary.analysis.match  # the clients' cookies are to go
-    if route == Route() and not forgotten:
+    if route == Route() and (not forgotten or _names(rule) - _our_names(canary)):
         return [_on_apex(canary, rule)]
     common = {name: value for name, value in rule.items() if name not in ("name", "filters")}
     return [

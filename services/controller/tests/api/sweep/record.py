@@ -16,11 +16,14 @@ class Record:
         self._path = path
 
     def read(self) -> list[Verdict]:
-        """What earlier sweeps found; a line that was cut off is left out."""
+        """What earlier sweeps found; a line that was cut off is removed, its case comes again."""
         if self._path is None or not self._path.exists():
             return []
-        lines = self._path.read_bytes().splitlines(keepends=True)
-        return [LINE.validate_json(line) for line in lines if line.endswith(b"\n")]
+        content = self._path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:
+            self._path.write_bytes(whole)
+        return [LINE.validate_json(line) for line in whole.splitlines()]
 
     def add(self, verdict: Verdict) -> None:
         """Keep a verdict."""

@@ -19,12 +19,14 @@ def test_what_was_found_is_read_again(tmp_path: pathlib.Path) -> None:
     assert Record(path).read() == FOUND
 
 
-def test_a_line_that_was_cut_off_is_left_out(tmp_path: pathlib.Path) -> None:
+def test_a_line_that_was_cut_off_is_played_and_kept_again(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "record"
     for verdict in FOUND:
         Record(path).add(verdict)
     path.write_text(path.read_text()[:-5])
     assert Record(path).read() == FOUND[:1]
+    Record(path).add(FOUND[1])
+    assert Record(path).read() == FOUND
 
 
 def test_without_a_file_nothing_is_kept() -> None:

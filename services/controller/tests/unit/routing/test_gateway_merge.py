@@ -224,6 +224,17 @@ def test_a_broken_mark_is_named() -> None:
         at(canary(), HALF, found)
 
 
+@pytest.mark.parametrize("analysis", [{}, {"sessionAffinity": COOKIES}], ids=str)
+def test_a_rollback_is_not_held_back_by_other_backends(analysis: Object) -> None:
+    over = canary(status={"previousSessionAffinityCookie": "ck=abc"}, **analysis)
+    split = at(canary(), HALF, live(CART))
+    split["spec"]["rules"][0]["backendRefs"].append(OTHER)
+    with pytest.raises(ConfigError, match="other backends beside ours"):
+        at(over, ALL, split)
+    (rule,) = at(over, CALM, split)["spec"]["rules"]
+    assert backends(rule) == {"cart": 1, "other": 1}
+
+
 def test_a_revert_is_not_held_back_by_other_backends() -> None:
     split = at(canary(), HALF, live(CART))
     split["spec"]["rules"][0]["backendRefs"].append(OTHER)
