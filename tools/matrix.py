@@ -27,6 +27,7 @@ LEGEND: Final = """
 REAL: Final = {
     "gatewayapi:v1": "real Traefik",
     "kubernetes": "real kube-proxy",
+    "nginx": "real Traefik, which reads the annotations of ingress-nginx",
     "traefik": "real Traefik",
 }
 OURS: Final = frozenset(

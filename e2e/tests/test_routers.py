@@ -100,15 +100,15 @@ def test_weights_by_the_annotations_of_ingress_nginx(
 
 def test_a_b_by_the_annotations_of_ingress_nginx(app: podinfo.App, past: history.History) -> None:
     ingress(app)
-    tested_by_header(app, past, provider="nginx", ingressRef=INGRESS)
+    play_by_header(app, past, provider="nginx", ingressRef=INGRESS)
 
 
 def test_a_b_with_copies_of_traefiks_rules(app: podinfo.App, past: history.History) -> None:
     app.route()
-    tested_by_header(app, past, provider="traefik", routeRef=INGRESS_ROUTE)
+    play_by_header(app, past, provider="traefik", routeRef=INGRESS_ROUTE)
 
 
-def tested_by_header(app: podinfo.App, past: history.History, **spec: Any) -> None:
+def play_by_header(app: podinfo.App, past: history.History, **spec: Any) -> None:
     """Play an A/B test: insiders get the new version, the public the old one until the end."""
     templates(app)
     app.deploy()
