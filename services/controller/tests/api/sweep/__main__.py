@@ -4,7 +4,7 @@ make sweep                                       everything; an hour or two
 make sweep ARGS='--sample 1'                     one write for each scenario and fault
 make sweep ARGS='promote gate/after'             parts of it
 make sweep ARGS="'promote/after/PATCH canaries/podinfo/status#3'"
-make sweep ARGS='--record FILE'                  go on where an earlier one was cut short
+make sweep ARGS='--record DIR'                   go on where an earlier one was cut short
 make sweep ARGS='--upstream PATH'                side by side with upstream's binary
 """
 
@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="after the clean runs, only say what")
     at_once = EACH_CORE * (os.cpu_count() or 1)
     parser.add_argument("--at-once", type=int, default=at_once, help="controllers side by side")
-    parser.add_argument("--record", metavar="FILE", type=pathlib.Path, help="keeps what was found")
+    parser.add_argument("--record", metavar="DIR", type=pathlib.Path, help="keeps what was found")
     parser.add_argument("--upstream", metavar="PATH", help="also upstream's; `built` compiles it")
     options = parser.parse_args()
     try:
@@ -94,7 +94,7 @@ def swept(subject: Callable[[World], Subject], options: argparse.Namespace) -> l
         if options.list:
             progress.result("\n".join(sorted(map(str, cases))))
             return verdicts
-    record = Record(options.record)
+    record = Record(options.record, stage.subject.name)
     verdicts += record.read()
     known = {verdict.name for verdict in verdicts}
     left = [case for case in cases if str(case) not in known]

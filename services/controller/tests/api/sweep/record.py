@@ -1,4 +1,4 @@
-"""Verdicts in a file, so that a sweep that was cut short can go on."""
+"""Verdicts in files, so that a sweep that was cut short can go on."""
 
 import pathlib
 
@@ -10,10 +10,10 @@ LINE = TypeAdapter(Verdict)
 
 
 class Record:
-    """One verdict a line, in JSON; without a path nothing is kept."""
+    """A file of its own for each subject, one verdict a line; without a place nothing is kept."""
 
-    def __init__(self, path: pathlib.Path | None) -> None:
-        self._path = path
+    def __init__(self, directory: pathlib.Path | None, subject: str) -> None:
+        self._path = directory / f"{subject}.jsonl" if directory else None
 
     def read(self) -> list[Verdict]:
         """What earlier sweeps found; a line that was cut off is removed, its case comes again."""
@@ -28,5 +28,6 @@ class Record:
     def add(self, verdict: Verdict) -> None:
         """Keep a verdict."""
         if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:
                 file.write(LINE.dump_json(verdict) + b"\n")

@@ -12,24 +12,25 @@ FOUND = [
 
 
 def test_what_was_found_is_read_again(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "record"
-    assert Record(path).read() == []
+    kept = tmp_path / "kept"
+    assert Record(kept, "ours").read() == []
     for verdict in FOUND:
-        Record(path).add(verdict)
-    assert Record(path).read() == FOUND
+        Record(kept, "ours").add(verdict)
+    assert Record(kept, "ours").read() == FOUND
+    assert Record(kept, "upstream").read() == []
 
 
 def test_a_line_that_was_cut_off_is_played_and_kept_again(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "record"
     for verdict in FOUND:
-        Record(path).add(verdict)
+        Record(tmp_path, "ours").add(verdict)
+    path = tmp_path / "ours.jsonl"
     path.write_text(path.read_text()[:-5])
-    assert Record(path).read() == FOUND[:1]
-    Record(path).add(FOUND[1])
-    assert Record(path).read() == FOUND
+    assert Record(tmp_path, "ours").read() == FOUND[:1]
+    Record(tmp_path, "ours").add(FOUND[1])
+    assert Record(tmp_path, "ours").read() == FOUND
 
 
 def test_without_a_file_nothing_is_kept() -> None:
-    record = Record(None)
+    record = Record(None, "ours")
     record.add(FOUND[0])
     assert record.read() == []
