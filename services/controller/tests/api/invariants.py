@@ -19,15 +19,20 @@ def assert_never_early(statuses: list[Object], interval: int) -> None:
 
 def too_early(statuses: list[Object], interval: int) -> Iterator[str]:
     """The steps that came less than an interval after the one before."""
+    for before, after in early_steps(statuses, interval):
+        yield f"{ticked(after) - ticked(before)} between {before} and {after}"
+
+
+def early_steps(statuses: list[Object], interval: int) -> Iterator[tuple[Object, Object]]:
+    """As pairs of the status before and after."""
     for before, after in pairwise(statuses):
         if before["phase"] not in RUNNING or before.get("run", {}).get("obligation"):
             continue
         if step(before) == step(after) or reaction(before, after):
             continue
-        gap = ticked(after) - ticked(before)
         least = timedelta(seconds=interval) - (timedelta() if "run" in after else COARSE)
-        if gap < least:
-            yield f"{gap} between {before} and {after}"
+        if ticked(after) - ticked(before) < least:
+            yield before, after
 
 
 def reaction(before: Object, after: Object) -> bool:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol, Self
 
 import requests
@@ -88,6 +89,8 @@ class Controller:
         self._program = program
         self._arguments = ["-kubeconfig", str(kubeconfig), *flags]
         self._process: Running | None = None
+        self.starts: list[datetime] = []
+        """When each of its lives began."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -114,6 +117,7 @@ class Controller:
         """Start without waiting, on a port that is free now."""
         self._port = _free_port()
         arguments = [*self._arguments, "-port", str(self._port)]
+        self.starts.append(datetime.now(UTC))
         self._process = self._program.launch(arguments, self._log)
 
     def await_ready(self) -> None:

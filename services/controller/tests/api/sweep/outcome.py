@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 from ..faults import Write
@@ -43,6 +44,8 @@ class Outcome:
     rested: bool
     """At last nothing was written any more."""
     writes: list[Write] = field(default_factory=list)
+    starts: list[datetime] = field(default_factory=list)
+    """When controllers were started."""
     exit_code: int = 0
     log: str = ""
     """Last lines of the controllers."""

@@ -124,6 +124,7 @@ def _played(cast: Cast, disturb: Disturbance, *, early: bool) -> Outcome:
     outcome = gathered(scene, scenario.end)
     codes = [each.stop() for each in (cast.controller, *cast.more)]
     outcome.exit_code = next((code for code in codes if code), 0)
+    outcome.starts = [start for each in (cast.controller, *cast.more) for start in each.starts]
     outcome.writes = list(cast.proxy.writes)
     outcome.log = _tail(cast)
     return outcome

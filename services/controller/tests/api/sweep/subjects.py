@@ -13,7 +13,7 @@ from .run import Check
 
 UPSTREAM_INTERVAL = 10
 """Seconds; upstream knows no shorter ones."""
-UPSTREAM_PATIENCE = 300.0
+UPSTREAM_PATIENCE = 600.0
 PATIENT = 4
 """So many times as many runs at once: it is ten times slower, and waits."""
 

@@ -2,12 +2,13 @@
 
 import copy
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from ..scene import Object
-from .oracle import OURS, violations
+from .oracle import COMMON, OURS, violations
 from .outcome import Outcome
 from .run import Run
 from .scenarios import SCENARIOS, SUCCESS
@@ -204,6 +205,27 @@ def test_after_a_crash_the_first_of_two_announcements_may_be_missing() -> None:
     assert wrong(outcome(RELEASE, told=usual[2:]), usual=usual, killed=True) == []
     mixed = outcome(RELEASE, told=["Normal Restarting", *SUCCESS.events, "Normal Starting"])
     assert wrong(mixed, usual=usual, killed=True) == ["new texts"]
+
+
+@pytest.mark.parametrize(
+    ("started", "expected"), [(None, []), (11, []), (13, ["I5 early"]), (15, [])], ids=str
+)
+def test_without_times_of_ticks_a_step_is_early_only_after_a_start(
+    started: int | None, expected: list[str]
+) -> None:
+    changes: list[Change] = [
+        (CANARY, upstreams("Progressing", 12)),
+        (CANARY, upstreams("Promoting", 14)),
+    ]
+    starts = [] if started is None else [datetime(2026, 1, 1, 0, 0, started, tzinfo=UTC)]
+    run = Run(PROMOTE, outcome(changes, starts=starts), outcome(RELEASE), pace=10)
+    found = violations(run, {"I5 early": COMMON["I5 early"]})
+    assert [text.partition(":")[0] for text in found] == expected
+
+
+def upstreams(phase: str, second: int) -> Object:
+    status = {"phase": phase, "lastTransitionTime": f"2026-01-01T00:00:{second:02}Z"}
+    return {"kind": "Canary", "metadata": {}, "spec": {}, "status": status}
 
 
 def test_pods_may_vanish_while_traffic_is_on_its_way() -> None:
