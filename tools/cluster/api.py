@@ -6,7 +6,8 @@ from typing import Any, Self
 import requests
 
 Object = dict[str, Any]
-SECONDS = 10.0
+SECONDS = 30.0
+"""The server of a sweep gets a hundred namespaces at once, and takes its time."""
 
 
 class Api:
