@@ -45,6 +45,10 @@ class Apisix:
         names = (name, f"{name}-{canary.apex_service}-canary") if name else ()
         return tuple(Ref(resources.APISIX_ROUTES, each, canary.namespace) for each in names)
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """The ApisixRoute of the user."""
+        return self.refs(canary)[:1]
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

@@ -49,6 +49,10 @@ class AppMesh:
             *(Ref(kind, canary.canary_service, canary.namespace) for kind in kinds),
         )
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """None: all objects are made here."""
+        return ()
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

@@ -57,6 +57,10 @@ class Router(Protocol):
         """Every object that this router reads or writes."""
         ...
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """Those of them that the user made and the Canary names: without them there is no route."""
+        ...
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

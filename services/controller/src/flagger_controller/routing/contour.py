@@ -34,6 +34,10 @@ class Contour:
         """The HTTPProxy with the apex name."""
         return (Ref(resources.HTTP_PROXIES, canary.apex_service, canary.namespace),)
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """None: all objects are made here."""
+        return ()
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

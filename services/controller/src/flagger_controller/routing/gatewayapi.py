@@ -53,6 +53,10 @@ class GatewayApi:
             return (Ref(resource, reference.name, canary.namespace),)
         return (Ref(self._resource, canary.apex_service, canary.namespace),)
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """The route of the user."""
+        return self.refs(canary) if _merges(canary) else ()
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

@@ -62,6 +62,11 @@ class Gloo:
         read = (refs.primary_service, refs.canary_service, refs.model)
         return (*(ref for ref in read if ref), refs.primary, refs.canary, refs.table)
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """The Upstream of the user."""
+        model = _refs(canary).model
+        return (model,) if model else ()
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

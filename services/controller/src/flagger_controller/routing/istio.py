@@ -43,6 +43,10 @@ class Istio:
             Ref(resources.VIRTUAL_SERVICES, canary.apex_service, canary.namespace),
         )
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """None: all objects are made here."""
+        return ()
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

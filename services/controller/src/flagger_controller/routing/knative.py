@@ -29,6 +29,10 @@ class Knative:
         """The target itself."""
         return (Ref(resources.KNATIVE_SERVICES, canary.target, canary.namespace),)
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """None but the target."""
+        return ()
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

@@ -156,6 +156,10 @@ class Kubernetes:
         """None: Services are written by `services`, for every provider."""
         return ()
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """None: all objects are made here."""
+        return ()
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

@@ -32,6 +32,10 @@ class Kuma:
         """The TrafficRoute with the apex name, which is in no namespace."""
         return (Ref(resources.TRAFFIC_ROUTES, canary.apex_service),)
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """None: all objects are made here."""
+        return ()
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

@@ -30,6 +30,10 @@ class Nginx:
         """The Ingress of the user, which is only read, and its copy."""
         return copies.ingress_refs(canary)
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """The Ingress of the user."""
+        return self.refs(canary)[:1]
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

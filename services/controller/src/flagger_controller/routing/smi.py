@@ -52,6 +52,10 @@ class Smi:
         """The TrafficSplit with the apex name."""
         return (Ref(self._resource, canary.apex_service, canary.namespace),)
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """None: all objects are made here."""
+        return ()
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

@@ -32,6 +32,10 @@ class Traefik:
         mirror = (traefik_services.mirror_ref(canary),) if canary.analysis.mirror else ()
         return (*mirror, _split(canary), *_rules(canary), traefik_services.apex_ref(canary))
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        """The IngressRoute of the user, which only an A/B test needs."""
+        return _rules(canary)[1:] if canary.analysis.match else ()
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

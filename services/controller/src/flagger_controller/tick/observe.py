@@ -178,12 +178,10 @@ def _needed(canary: Canary, parts: Parts) -> list[Ref]:
     reference = canary.spec.autoscaler_ref
     if reference is not None and parts.scaler is not None:
         refs.append(Ref(parts.scaler.resource, reference.name, canary.namespace))
-    if canary.status.phase not in STARTING:
-        return refs
-    # What is applied together with the Canary may be known a moment later.
-    spec = canary.spec
-    own = {each.name for each in (spec.ingress_ref, spec.route_ref, spec.upstream_ref) if each}
-    return [*refs, *(ref for ref in parts.router.refs(canary) if ref.name in own)]
+    if canary.status.phase in STARTING:
+        # What is applied together with the Canary may be known a moment later.
+        refs += parts.router.referenced(canary)
+    return refs
 
 
 def judged(world: World, clock: Clock) -> World:

@@ -42,6 +42,20 @@ def test_reads_what_it_wrote(provider: str, analysis: Mapping[str, Any]) -> None
 
 
 @each
+def test_what_the_canary_names_is_there_before_anything_is_written(
+    provider: str, analysis: Mapping[str, Any]
+) -> None:
+    router, canary = router_of(provider), canary_for(provider, analysis)
+    named = router.referenced(canary)
+    assert {*named} <= {*router.refs(canary)} & {*existing(canary)}
+    live = existing(canary)
+    for ref in named:
+        missing = {key: body for key, body in live.items() if key != ref}
+        with pytest.raises(ConfigError, match=ref.name):
+            router.desired(canary, TRAITS, FIRST, missing)
+
+
+@each
 def test_twice_changes_nothing(provider: str, analysis: Mapping[str, Any]) -> None:
     router, canary = router_of(provider), canary_for(provider, analysis)
     for route in routes_of(provider, analysis):
@@ -113,7 +127,8 @@ def test_spec_service_is_needed(provider: str) -> None:
 @pytest.mark.parametrize("provider", COPYING)
 def test_what_is_copied_must_exist(provider: str) -> None:
     router, canary = router_of(provider), canary_for(provider, {})
-    ref, *_ = existing(canary)
+    (ref,) = router.referenced(canary)
+    assert ref in existing(canary)
     with pytest.raises(ConfigError, match=rf'"{ref.name}" not found; create it, or correct spec\.'):
         router.desired(canary, TRAITS, FIRST, {})
 

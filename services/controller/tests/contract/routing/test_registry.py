@@ -24,7 +24,7 @@ DOCS = next(
 def test_every_entry_of_the_registry_is_a_router(provider: str) -> None:
     router = router_for(provider, RouterSettings())
     assert isinstance(router.capabilities, Capabilities)
-    for method in ("refs", "desired", "read", "settled", "reverted"):
+    for method in ("refs", "referenced", "desired", "read", "settled", "reverted"):
         assert callable(getattr(router, method))
     assert (DOCS / f"{provider.partition(':')[0]}.md").is_file()
 

@@ -66,7 +66,7 @@ def live(*rules: Object, kind: str = "HTTPRoute") -> Object:
 
 def at(asked: Canary, route: Route, found: Object, ref: Ref = REF) -> Object:
     wanted = ROUTER.desired(asked, NONE, route, {ref: found})
-    assert [*wanted] == [*ROUTER.refs(asked)] == [ref]
+    assert [*wanted] == [*ROUTER.refs(asked)] == [*ROUTER.referenced(asked)] == [ref]
     return wanted[ref]
 
 

@@ -82,6 +82,7 @@ def test_a_users_upstream_that_is_missing_holds_back_the_first_release_only() ->
     with pytest.raises(ConfigError, match=r"settings\.shop does not exist: .*spec\.upstreamRef"):
         GLOO.desired(canary, TRAITS, HALF, {})
     ref = Ref(resources.UPSTREAMS, "settings", "shop")
+    assert GLOO.referenced(canary) == (ref,)
     live = {**services(canary), ref: model(useHttp2=True)}
     live |= GLOO.desired(canary, TRAITS, HALF, live)
     del live[ref]

@@ -178,6 +178,9 @@ class Restless:
     def refs(self, canary: Canary) -> tuple[Ref, ...]:
         return (ROUTE,)
 
+    def referenced(self, canary: Canary) -> tuple[Ref, ...]:
+        return ()
+
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:

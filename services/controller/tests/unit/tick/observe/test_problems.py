@@ -72,6 +72,22 @@ async def test_what_a_watch_has_not_delivered_yet_is_not_missing(bench: Bench, l
     assert isinstance(await seeing, World)
 
 
+async def test_what_a_canary_refers_to_may_be_known_a_moment_later(bench: Bench) -> None:
+    ref = Ref(resources.INGRESSES, "edge", NAMESPACE)
+    reference = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": ref.name}
+    found = canary(Phase.NEW, provider="nginx", ingressRef=reference)
+    await bench.world(found)
+    bench.api.pause_watches()
+    bench.api.put(ref, {"spec": {}})
+    seeing = asyncio.create_task(bench.see(found))
+    await asyncio.sleep(1)
+    assert not seeing.done()
+    bench.api.resume_watches()
+    world = await seeing
+    assert isinstance(world, World)
+    assert ref in world.live
+
+
 SETTLED = [Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED]
 ACTIVE = [Phase.PROGRESSING, Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FINALISING]
 

@@ -165,8 +165,8 @@ class Meshed:
 
     def __init__(self) -> None:
         traefik = Traefik(RouterSettings())
-        self.refs, self.desired = traefik.refs, traefik.desired
-        self.read, self.settled = traefik.read, traefik.settled
+        self.refs, self.referenced = traefik.refs, traefik.referenced
+        self.desired, self.read, self.settled = traefik.desired, traefik.read, traefik.settled
 
     def reverted(self, canary: Canary, live: Objects) -> Mapping[Ref, Object | None]:
         return dict.fromkeys(self.refs(canary))
