@@ -14,6 +14,7 @@ from flagger_controller.rollout.evidence import Answer
 from . import kubelet
 from .monitor import MARK
 from .rig import CANARY, PAUSE, Rig, canary
+from .snapshots import without_cookies
 from .targets import KINDS, scalers
 
 
@@ -83,7 +84,9 @@ def _plain(rig: Rig, ref: Ref, body: Object) -> Object:
     for field, unmanaged in _unmanaged(rig).items():
         entries = _unnumbered(body, metadata.get(field) or {})
         kept[field] = {key: value for key, value in entries.items() if key not in unmanaged}
-    spec: Object = json.loads(_without_cookies(rig, json.dumps(_unnumbered(body, body["spec"]))))
+    spec: Object = json.loads(
+        without_cookies(json.dumps(_unnumbered(body, body["spec"])), rig.status)
+    )
     spec.pop(MARK, None)
     for field, rules in (("http", spec.get("http")), ("rules", spec.get("rules"))):
         if rules:
@@ -109,11 +112,3 @@ def _unnumbered(body: Object, part: Object) -> Object:
     """A part of an object without the name of the revision that is the primary."""
     name = knative.primary(body)
     return dict(json.loads(json.dumps(part).replace(name, "...") if name else json.dumps(part)))
-
-
-def _without_cookies(rig: Rig, text: str) -> str:
-    status = rig.status
-    for cookie in (status.session_affinity_cookie, status.primary_session_affinity_cookie):
-        value = cookie.partition("=")[2]
-        text = text.replace(value, "...") if value else text
-    return text

@@ -34,7 +34,7 @@ from flagger_controller.targets.base import TargetSettings
 
 from . import kubelet
 from .invariants import blocked, check_ends, check_now
-from .monitor import Monitor, marked
+from .monitor import Monitor, mark
 from .rig import CANARY, Rig, canary
 from .targets import KINDS, scalers
 
@@ -164,21 +164,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def mark(self) -> None:
-        """Somebody puts something of his own on every object.
-
-        Not into the specs of plain copies: they say what their originals say. Nor into those of
-        Knative's revisions, which cannot be changed.
-        """
-        copies = {resources.AUTOSCALERS, resources.SCALED_OBJECTS, resources.KNATIVE_REVISIONS}
-        if self.rig.target.resource == resources.SERVICES:
-            copies.add(resources.SERVICES)
-
-        def put() -> None:
-            for ref, body in list(self.rig.api.memory.objects.items()):
-                if ref not in (CANARY, self.rig.target):
-                    self.rig.api.put(ref, marked(body, deep=ref.resource not in copies))
-
-        self.act(put)
+        """Somebody puts something of his own on every object."""
+        of_services = self.rig.target.resource == resources.SERVICES
+        self.act(lambda: mark(self.rig, [resources.SERVICES] if of_services else []))
 
     # Accidents
 
@@ -293,7 +281,7 @@ class Machine(RuleBasedStateMachine):
         status = self.rig.status
         assert status.last_promoted_spec == status.last_applied_spec
         if not self.faulty:
-            check_ends(self.rig, self.monitor.ends)
+            check_ends(self.rig, self.monitor.noted.ends)
 
     def arrived(self) -> bool:
         status = self.rig.status

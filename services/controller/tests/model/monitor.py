@@ -3,6 +3,8 @@
 And that nobody gets to the canary who is not meant to.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +12,7 @@ from flagger_controller.api import knative
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import CanaryStatus, Obligation, Phase
 from flagger_controller.cluster import resources
-from flagger_controller.cluster.client import Object
+from flagger_controller.cluster.client import Object, Ref, Resource
 from flagger_controller.cluster.fake import Write
 from flagger_controller.targets import revision, target_for
 from flagger_controller.targets.base import TargetSettings
@@ -20,30 +22,44 @@ from .invariants import available
 from .process import INTERVAL, PROVIDER
 from .rig import CANARY, Rig
 from .targets import tag_of, tagged
-from .traffic import ROUTES, exposed, splits
+from .traffic import exposed, splits
 
 MARK = "example.org/mine"
 """A label, an annotation and a field that somebody else puts on everything."""
 
 
+@dataclass(frozen=True)
+class Noted:
+    """What is remembered from write to write."""
+
+    advanced: datetime | None = None
+    """When the last step was."""
+    exposure: int = 0
+    """Percent of everybody's requests that the canary was meant to get, at most."""
+    ends: int = 0
+    """Runs that ended."""
+
+
 class Monitor:
     """Compares every object before and after each write."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, noted: Noted | None = None) -> None:
         self._rig = rig
+        self.noted = noted or Noted()
         self._before: Object | None = None
-        self._advanced: datetime | None = None
-        self._exposure = 0
-        """Percent of everybody's requests that the canary was meant to get, at most."""
-        self.ends = 0
-        """Runs that ended."""
+        self._share = 0
+        """What the canary got of everybody's requests before the last write."""
         rig.api.before_write(self._remember)
         rig.api.after_write(self._look)
 
     def _remember(self, write: Write) -> None:
         self._before = self._rig.api.object(write.ref)
+        if _is_route(write):
+            self._share = self._exposed()
 
     def _look(self, write: Write) -> None:
+        if _is_route(write):
+            self._check_exposure()
         before, after = self._before, self._rig.api.object(write.ref)
         if before is None or after is None:
             return
@@ -53,10 +69,8 @@ class Monitor:
             assert _owners(before) == _owners(after), "I9: the target is its owner's"
         else:
             assert _marks(after) == _marks(before), f"I9: {write.ref}"
-        if write.ref == self._rig.primary and _carried(before) not in ("", _carried(after)):
+        if write.ref == self._rig.primary and "" != _carried(before) != _carried(after) != "":
             self._check_promotion(after)
-        if write.ref.resource in ROUTES:
-            self._check_exposure()
 
     def _check_canary(self, before: Object, after: Object) -> None:
         assert _owned(before) == _owned(after), "I9: the Canary is its owner's"
@@ -64,8 +78,8 @@ class Monitor:
         new = self._rig.status
         assert new.route.primary + new.route.canary == 100, "I1"
         if new.run.unannounced and not old.run.unannounced:
-            self.ends += 1
-        self._note_exposure(after, old.route.canary, new.route.canary)
+            self.noted = replace(self.noted, ends=self.noted.ends + 1)
+        self._note_exposure(after, old, new)
         if new.last_promoted_spec not in ("", old.last_promoted_spec):
             primary = self._rig.api.object(self._rig.primary)
             assert primary is not None
@@ -73,25 +87,38 @@ class Monitor:
         if _moved(old, new):
             self._check_pace(Canary.from_api(after))
 
-    def _note_exposure(self, canary: Object, before: int, now: int) -> None:
-        """What was decided for those who meet conditions is not meant for everybody."""
-        if now != before and not (now and canary["spec"]["analysis"].get("match")):
-            self._exposure = now
+    def _note_exposure(self, canary: Object, old: CanaryStatus, new: CanaryStatus) -> None:
+        """What was decided for those who meet conditions is not meant for everybody.
+
+        But for a revision whose primary died of its promotion: it has passed.
+        """
+        now, passed = new.route.canary, new.run.promotion_failed
+        if (now, passed) == (old.route.canary, old.run.promotion_failed):
+            return
+        if passed or not (now and canary["spec"]["analysis"].get("match")):
+            self.noted = replace(self.noted, exposure=now)
 
     def _check_exposure(self) -> None:
+        share = self._exposed()
+        wanted = share <= max(self._share, self.noted.exposure)
+        if not wanted and self._rig.canary.metadata.deletion_timestamp is None:
+            alone = not available(self._rig, primary=True)
+            assert alone, f"{share} % instead of {self.noted.exposure} %"
+
+    def _exposed(self) -> int:
+        """Percent of everybody's requests that get to the canary."""
+        if self._rig.api.object(CANARY) is None:
+            return 0
         canary = self._rig.canary
-        rules = splits(self._rig.api, canary, canary.spec.provider or PROVIDER)
-        share = exposed(rules, canary)
-        alone = not available(self._rig, primary=True)
-        assert alone or share <= self._exposure, f"{share} % instead of {self._exposure} %: {rules}"
+        return exposed(splits(self._rig.api, canary, canary.spec.provider or PROVIDER), canary)
 
     def _check_pace(self, canary: Canary) -> None:
         now = self._rig.now()
-        if self._advanced is not None:
-            passed = now - self._advanced
+        if self.noted.advanced is not None:
+            passed = now - self.noted.advanced
             least = timedelta(seconds=max(INTERVAL, canary.interval) - 0.01)
             assert passed >= least, f"I5: {passed} after the last advance"
-        self._advanced = now
+        self.noted = replace(self.noted, advanced=now)
 
     def _check_promotion(self, after: Object) -> None:
         status, target = self._rig.status, self._rig.found(self._rig.target)
@@ -109,6 +136,11 @@ class Monitor:
         if kind.twin:
             return kind.revision(tagged(target, tag_of(primary)))
         return revision.digest(_carried(primary))
+
+
+def _is_route(write: Write) -> bool:
+    """Neither ours nor one of the kinds that every provider needs."""
+    return write.ref.resource.group not in ("", "apps", "autoscaling", "keda.sh", "flagger.app")
 
 
 def _moved(before: CanaryStatus, after: CanaryStatus) -> bool:
@@ -147,6 +179,19 @@ def _owners(target: Object) -> Any:
 def _owned(canary: Object) -> Any:
     metadata = canary["metadata"]
     return canary["spec"], metadata.get("labels"), metadata.get("annotations")
+
+
+def mark(rig: Rig, untouched: Collection[Ref | Resource] = ()) -> None:
+    """Somebody puts something of his own on every object but the target and the Canary.
+
+    Not into the specs of plain copies: they say what their originals say. Nor into those of
+    Knative's revisions, which cannot be changed, or of other kinds and objects that are named.
+    """
+    copies = {resources.AUTOSCALERS, resources.SCALED_OBJECTS, resources.KNATIVE_REVISIONS}
+    for ref, body in list(rig.api.memory.objects.items()):
+        if ref not in (CANARY, rig.target):
+            plain = {ref, ref.resource} & {*copies, *untouched}
+            rig.api.put(ref, marked(body, deep=not plain))
 
 
 def marked(body: Object, *, deep: bool) -> Object:

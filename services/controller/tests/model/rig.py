@@ -24,7 +24,7 @@ from flagger_controller.tick.shell import Memory
 from . import knative, kubelet
 from .peers import Hooks, Judge, Log
 from .process import INTERVAL, Peers, Process, launch
-from .snapshots import Snapshot, copied, timeless
+from .snapshots import Snapshot, copied, timeless, without_cookies
 from .targets import KINDS, NAME, NAMESPACE, aim, tag_of, tagged
 
 KEY = f"{NAME}.{NAMESPACE}"
@@ -121,7 +121,7 @@ class Rig:
         memory = self._process.ticks[KEY].memory if self._process else Memory()
         run = self.status.run
         told = {
-            "objects": {str(ref): timeless(body) for ref, body in self.api.memory.objects.items()},
+            "objects": self.objects,
             "ticked": self._ago(run.ticked_at),
             "memory": self._ago(memory.ticked.isoformat() if memory.ticked else run.ticked_at),
             "announced": memory.announced == run.ticked_at,
@@ -130,7 +130,7 @@ class Rig:
             "alerts": sorted(set(self.log.alerts)),
             "outcomes": sorted({str(outcome) for outcome in self.log.outcomes}),
         }
-        return json.dumps(told, sort_keys=True)
+        return without_cookies(json.dumps(told, sort_keys=True), self.status)
 
     def _ago(self, stamp: str) -> float | None:
         return (
@@ -158,6 +158,12 @@ class Rig:
         body = self.api.object(ref)
         assert body is not None, f"{ref} is not there"
         return body
+
+    @property
+    def objects(self) -> dict[str, Object]:
+        """Everything in the cluster, without what differs from run to run."""
+        found = self.api.memory.objects.items()
+        return {f"{ref.resource.api_version} {ref}": timeless(body) for ref, body in found}
 
     @property
     def target(self) -> Ref:
