@@ -14,7 +14,8 @@ HEAD: Final = """\
 
 `spec.provider` of a Canary, or the flag `-mesh-provider` for all that name none. Blue/Green works
 with every router. What a router cannot express is refused with an event and a condition before any
-traffic moves; a mirror step that it does not have is skipped.
+traffic moves. Only `kubernetes`, which moves none, runs its tests without weights, conditions and
+mirror, with a warning.
 """
 LEGEND: Final = """
 - **share of them**: during A/B testing only a part of the requests that meet the conditions
@@ -59,7 +60,7 @@ def _cells(can: Capabilities) -> Iterator[str]:
     yield _yes(can.weights)
     yield _yes(can.match)
     yield _yes(can.match and can.match_weights and can.weights)
-    yield "yes" if can.mirror else _yes(can.mirror_iterations) and "during iterations"
+    yield _yes(can.mirror)
     yield _yes(can.mirror_weight)
     yield _yes(can.session_affinity)
 

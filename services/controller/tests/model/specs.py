@@ -163,7 +163,10 @@ def _fitting(spec: Object) -> Object:
         service.pop("gateways", None)
     if spec["provider"] == "traefik" or service.get("appProtocol") == "tcp":
         analysis.pop("match", None)
-    if spec["provider"] in ("traefik", "kubernetes"):
+        analysis.pop("sessionAffinity", None)
+    if service.get("appProtocol") == "tcp":
+        analysis.pop("mirror", None)
+    if spec["provider"] == "kubernetes":
         analysis.pop("sessionAffinity", None)
     return spec
 
@@ -176,7 +179,7 @@ def aimed(spec: Object, kind: str) -> Object:
     if kind == "Service":
         _leave_out(found, "service", "name")
     if not KINDS[kind].twin:
-        for field in ("match", "sessionAffinity"):
+        for field in ("match", "mirror", "sessionAffinity"):
             _leave_out(found, "analysis", field)
         found.pop("autoscalerRef", None)
     return found

@@ -212,8 +212,18 @@ def _weights(canary: Canary, _: str) -> Iterator[str]:
 
 
 def _strategy(canary: Canary, provider: str) -> Iterator[str]:
-    if canary.analysis.match and canary.strategy is Strategy.CANARY and provider != "kubernetes":
-        yield "spec.analysis.match is ignored: it needs iterations above 0"
+    mirror = canary.analysis.mirror
+    if provider == "kubernetes":
+        if mirror:
+            yield "spec.analysis.mirror is ignored: Services cannot mirror requests"
+        return
+    if mirror and canary.strategy is Strategy.AB_TESTING:
+        yield "spec.analysis.mirror is ignored: requests of an A/B test go to the canary"
+    if canary.analysis.match and canary.strategy is Strategy.CANARY:
+        yield (
+            "spec.analysis.match without iterations above 0: each step is a share of the requests "
+            "that meet it, all others stay on the primary"
+        )
 
 
 def _numbers(canary: Canary, _: str) -> Iterator[str]:

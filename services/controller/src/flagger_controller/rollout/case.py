@@ -34,8 +34,6 @@ class Case:
     """The interval since the last tick is over."""
     provider: str
     """The effective provider: the Canary's own or the process's."""
-    mirrors: bool = False
-    """The provider can mirror traffic for this canary's strategy."""
     announced: bool = False
     """This process has told the world about the finished run, and only has to record it."""
     entropy: str = ""

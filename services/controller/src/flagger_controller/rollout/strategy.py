@@ -52,7 +52,7 @@ def blue_green(case: Case) -> Outcome:
         return None
     done = case.status.iterations
     if case.iterations > done:
-        mirror = case.analysis.mirror and case.mirrors and case.route.canary == 0
+        mirror = case.analysis.mirror and case.provider != KUBERNETES and case.route.canary == 0
         return _next_iteration(case, case.route.model_copy(update={"mirrored": mirror}))
     if done > case.iterations:
         return _promote(case)
@@ -77,7 +77,7 @@ def progressive(case: Case) -> Outcome:
     gate = _traffic_gate(case)
     if not isinstance(gate, tuple):
         return gate
-    if case.analysis.mirror and case.mirrors and weight == 0 and not case.route.mirrored:
+    if case.analysis.mirror and weight == 0 and not case.route.mirrored:
         route = Route(mirrored=True)
     else:
         route = weights.split(weights.next_weight(case.canary, weight))

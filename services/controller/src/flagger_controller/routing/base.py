@@ -27,9 +27,7 @@ class Capabilities:
     match_weights: bool = True
     """A share of the requests that meet the conditions; without it all of them or none."""
     mirror: bool = False
-    """Mirroring as a step of the weighted strategy."""
-    mirror_iterations: bool = False
-    """Mirroring during the iterations of Blue/Green."""
+    """Mirroring, as a step of the weighted strategy and during the iterations of Blue/Green."""
     mirror_weight: bool = False
     session_affinity: bool = False
     early: tuple[Resource, ...] = ()
@@ -109,6 +107,22 @@ def refuse_cookies(canary: Canary, provider: str, capabilities: Capabilities) ->
         raise ConfigError(
             f"spec.analysis.sessionAffinity cannot be served by provider {provider}: remove it, "
             "or use a provider that sets cookies, such as istio, gatewayapi:v1 or contour"
+        )
+
+
+def refuse_mirror(canary: Canary, provider: str, capabilities: Capabilities) -> None:
+    """Refuse mirroring where a provider that moves traffic has none.
+
+    Upstream ignores it: a weighted release never leaves weight 0 (S5), and the iterations of
+    Blue/Green test a canary without requests. A provider without weights is told in a warning.
+
+    Raises:
+        ConfigError: the Canary has `analysis.mirror`.
+    """
+    if canary.analysis.mirror and capabilities.weights and not capabilities.mirror:
+        raise ConfigError(
+            f"spec.analysis.mirror cannot be served by provider {provider}: remove it, "
+            "or use a provider that mirrors requests, such as istio, gatewayapi:v1 or traefik"
         )
 
 

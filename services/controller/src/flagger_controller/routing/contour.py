@@ -22,7 +22,6 @@ class Contour:
     capabilities = Capabilities(
         match=True,
         mirror=True,
-        mirror_iterations=True,
         mirror_weight=True,
         session_affinity=True,
     )

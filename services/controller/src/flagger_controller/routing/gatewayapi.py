@@ -34,7 +34,6 @@ class GatewayApi:
     capabilities = Capabilities(
         match=True,
         mirror=True,
-        mirror_iterations=True,
         mirror_weight=True,
         session_affinity=True,
     )

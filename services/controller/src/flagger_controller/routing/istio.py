@@ -27,7 +27,6 @@ class Istio:
     capabilities = Capabilities(
         match=True,
         mirror=True,
-        mirror_iterations=True,
         mirror_weight=True,
         session_affinity=True,
     )

@@ -22,7 +22,7 @@ from flagger_controller.routing.base import Capabilities, Objects, RouterSetting
 class Traefik:
     """Weights, conditions beside an IngressRoute, mirror with percentage; no cookies."""
 
-    capabilities = Capabilities(match=True, mirror=True, mirror_iterations=True, mirror_weight=True)
+    capabilities = Capabilities(match=True, mirror=True, mirror_weight=True)
 
     def __init__(self, settings: RouterSettings) -> None:
         self._settings = settings

@@ -128,10 +128,17 @@ def _tcp(canary: Canary, route: Route) -> list[Object]:
 
     An entry of `service.match` without a port matches every connection, and so does the list.
     """
-    if canary.analysis.match:
-        raise ConfigError(
-            "spec.analysis.match cannot be served with spec.service.appProtocol tcp: remove one"
-        )
+    analysis = canary.analysis
+    for name, asked in (
+        ("match", analysis.match),
+        ("mirror", analysis.mirror),
+        ("sessionAffinity", analysis.session_affinity),
+    ):
+        if asked:
+            raise ConfigError(
+                f"spec.analysis.{name} cannot be served with spec.service.appProtocol tcp: "
+                "remove one"
+            )
     ports = [entry.get("port") for entry in objects.service_of(canary).match]
     match = [{"port": port} for port in ports] if all(ports) else []
     return [{"match": match or None, "route": _destinations(canary, route)}]

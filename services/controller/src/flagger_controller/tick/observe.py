@@ -18,7 +18,7 @@ from flagger_controller.clock import Clock
 from flagger_controller.cluster.cache import Cache
 from flagger_controller.cluster.client import Ref
 from flagger_controller.errors import ConfigError
-from flagger_controller.rollout.case import ACTIVE, KUBERNETES, SETTLED, STARTING
+from flagger_controller.rollout.case import ACTIVE, SETTLED, STARTING
 from flagger_controller.rollout.evidence import Health, Revision
 from flagger_controller.routing import base, router_for
 from flagger_controller.routing.base import RouterSettings
@@ -95,6 +95,7 @@ class Observer:
         router = router_for(provider, self._settings.routers)
         if canary.status.phase is not Phase.TERMINATING:
             base.refuse_cookies(canary, provider, router.capabilities)
+            base.refuse_mirror(canary, provider, router.capabilities)
         return Parts(
             target=target_for(canary, self._settings.targets),
             router=router,
@@ -242,14 +243,6 @@ def _needs_configs(world: World) -> bool:
     promotes = status.phase is Phase.PROMOTING or canary.skip_analysis
     owes = owed is Obligation.SKIP or (promotes and owed is Obligation.NONE)
     return owes and not world.promoted
-
-
-def mirrors(world: World) -> bool:
-    """Can the provider mirror traffic for this strategy?"""
-    capabilities = world.parts.router.capabilities
-    if world.canary.analysis.iterations > 0:
-        return capabilities.mirror or capabilities.mirror_iterations
-    return capabilities.mirror and world.parts.provider != KUBERNETES
 
 
 def _check_scaler(canary: Canary, parts: Parts, objects: Mapping[Ref, Object]) -> None:

@@ -25,7 +25,7 @@ from flagger_controller.rollout.evidence import Evidence, Health, Revision, Seen
 from flagger_controller.targets.revision import is_upstream_hash
 from flagger_controller.tick.commit import FINALIZER, named
 from flagger_controller.tick.herald import Herald
-from flagger_controller.tick.observe import Problem, judged, mirrors
+from flagger_controller.tick.observe import Problem, judged
 from flagger_controller.tick.pace import RESYNC, Pace
 from flagger_controller.tick.plan import Plan
 from flagger_controller.tick.shell import Memory, Shell
@@ -192,7 +192,6 @@ class Tick:
             due=due,
             provider=provider,
             announced=self.memory.announced == canary.status.run.ticked_at != "",
-            mirrors=not isinstance(world, Problem) and mirrors(world),
             entropy="".join(random.choices(string.ascii_letters, k=20)),  # noqa: S311 (no secret)
         )
 

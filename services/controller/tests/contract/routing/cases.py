@@ -57,7 +57,7 @@ STRATEGIES: Mapping[str, tuple[Mapping[str, Any], Callable[[Capabilities], bool]
     ),
     "mirror": ({"stepWeight": 10, "mirror": True, "mirrorWeight": 20}, lambda can: can.mirror),
     "mirror-matched": ({"stepWeight": 10, "mirror": True, "match": MATCH}, lambda can: can.mirror),
-    "mirror-iterations": ({"iterations": 5, "mirror": True}, lambda can: can.mirror_iterations),
+    "mirror-iterations": ({"iterations": 5, "mirror": True}, lambda can: can.mirror),
     "affinity": (
         {"stepWeight": 10, "sessionAffinity": COOKIES},
         lambda can: can.session_affinity,

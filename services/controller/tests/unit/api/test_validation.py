@@ -201,9 +201,17 @@ WARNINGS = [
     ),
     (
         analysis(match=[{"headers": {"x": {"exact": "y"}}}]),
-        ["spec.analysis.match is ignored: it needs iterations above 0"],
+        [
+            "spec.analysis.match without iterations above 0: each step is a share of the requests "
+            "that meet it, all others stay on the primary"
+        ],
     ),
     (analysis(match=[{"headers": {"x": {"exact": "y"}}}], iterations=2), []),
+    (
+        analysis(match=[{"headers": {"x": {"exact": "y"}}}], iterations=2, mirror=True),
+        ["spec.analysis.mirror is ignored: requests of an A/B test go to the canary"],
+    ),
+    (analysis(iterations=2, mirror=True), []),
     (analysis(threshold=0), ["spec.analysis.threshold 0 is below 1: 1 is used"]),
     (
         canary(progressDeadlineSeconds=0),

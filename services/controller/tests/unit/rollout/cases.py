@@ -76,7 +76,6 @@ def case(
         now=NOW,
         due=True,
         provider="istio",
-        mirrors=True,
         entropy="abcdefghijklmnopqrst",
     )
     return replace(whole, **changes)

@@ -118,7 +118,6 @@ class World:
 
     canary: Canary
     provider: str = "istio"
-    mirrors: bool = True
     problems: bool = False
     foreign: bool = False
     configs: bool = False
@@ -191,7 +190,6 @@ class ChosenCase(Case):
             "evidence": Evidence(),
             "now": NOW,
             "provider": world.provider,
-            "mirrors": world.mirrors,
             "entropy": "abcdefghijklmnopqrst",
             "choices": choices,
         }

@@ -55,7 +55,6 @@ class Scenario:
 
     canary: Canary
     provider: str = "istio"
-    mirrors: bool = True
     target: str = "v1"
     configs: Mapping[str, str] | None = None
     on_primary: str = "v1"
@@ -134,7 +133,6 @@ class Scenario:
             now=self.now,
             due=due,
             provider=self.provider,
-            mirrors=self.mirrors,
             entropy="abcdefghijklmnopqrst",
         )
 

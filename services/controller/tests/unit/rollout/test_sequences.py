@@ -175,12 +175,6 @@ def test_weighted_release_with_mirror_does_not_ask_the_gate_after_the_mirror() -
     ]
 
 
-def test_a_provider_without_mirror_skips_the_mirror_step() -> None:
-    spec = analysis(stepWeight=50, maxWeight=50, mirror=True)
-    scenario = Scenario(canary(analysis=spec), mirrors=False).initialized().push("v2").run()
-    assert weight(0) not in scenario.log
-
-
 def test_provider_kubernetes_runs_ten_iterations() -> None:
     spec = analysis(stepWeight=25, match=[{"headers": {"x": {"exact": "1"}}}])
     scenario = Scenario(canary(analysis=spec), provider="kubernetes").initialized().push("v2").run()

@@ -88,12 +88,6 @@ def test_mirroring_is_a_step_of_its_own() -> None:
     assert (real.asked, real.status.run.route) == ([], route(50))
 
 
-def test_without_the_capability_there_is_no_mirror_step() -> None:
-    """S12: upstream loops for ever at weight 0."""
-    walk = Walk(case(progressing(), spec=spec(stepWeight=50, mirror=True), mirrors=False))
-    assert walk.status.run.route == route(50)
-
-
 # The traffic gate
 
 
@@ -238,8 +232,10 @@ def test_blue_green_with_mirror() -> None:
     assert switched.status.run.route == route(100)
 
 
-def test_blue_green_does_not_mirror_what_it_cannot() -> None:
-    walk = Walk(case(progressing(), spec=spec(iterations=1, mirror=True), mirrors=False))
+@pytest.mark.parametrize("analysis", [{"iterations": 2}, {"stepWeight": 50}])
+def test_provider_kubernetes_does_not_mirror(analysis: dict[str, Any]) -> None:
+    whole = spec(**analysis, mirror=True)
+    walk = Walk(case(progressing(), spec=whole, provider="kubernetes"))
     assert walk.status.run.route == route(0)
 
 
@@ -268,7 +264,7 @@ def test_stranded_traffic_is_not_mirrored() -> None:
 def test_provider_kubernetes_knows_blue_green_only(
     analysis: dict[str, Any], warnings: list[str], iterations: int
 ) -> None:
-    walk = Walk(case(progressing(), spec=spec(**analysis), provider="kubernetes", mirrors=False))
+    walk = Walk(case(progressing(), spec=spec(**analysis), provider="kubernetes"))
     assert walk.warnings == warnings
     assert walk.events[-1] == f"Advance podinfo canary iteration 1/{iterations}"
 

@@ -50,7 +50,7 @@ WORLDS: Mapping[str, World] = {
     "a/b": World(spec(iterations=2, match=MATCH)),
     "blue/green": World(spec(iterations=1)),
     "blue/green and mirror": World(spec(iterations=2, mirror=True)),
-    "kubernetes": World(spec(iterations=2), provider="kubernetes"),
+    "kubernetes": World(spec(iterations=2, mirror=True), provider="kubernetes"),
     "skip": World(spec(stepWeight=50, skip=True)),
     "configs": World(spec(plain=True, stepWeight=100), configs=True),
     "lagging route": World(spec(plain=True, stepWeight=100), lags=True),
@@ -182,7 +182,6 @@ class Ending:
         return Hopeful(
             self.world.canary.model_copy(update={"status": status}),
             provider=self.world.provider,
-            mirrors=self.world.mirrors,
             target=NEW,
             on_primary=on_primary,
             dead=dead,

@@ -172,18 +172,19 @@ def test_connections_are_matched_by_port_only_when_every_entry_has_one() -> None
     assert match_of([{"port": 80}, {"uri": {"prefix": "/"}}]) is None
 
 
-def test_connections_have_no_conditions() -> None:
-    """Upstream ignores them and sends every connection to the canary (S7)."""
-    canary = canary_with({"appProtocol": "TCP"}, match=[{"headers": {"a": {"exact": "1"}}}])
-    with pytest.raises(ConfigError, match="appProtocol tcp"):
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("match", [{"headers": {"a": {"exact": "1"}}}]),
+        ("mirror", True),
+        ("sessionAffinity", {"cookieName": "ck"}),
+    ],
+)
+def test_connections_have_no_conditions_no_mirror_and_no_cookies(name: str, asked: Any) -> None:
+    """Upstream ignores them; without its conditions a test gets every connection (S7)."""
+    canary = canary_with({"appProtocol": "TCP"}, **{name: asked})
+    with pytest.raises(ConfigError, match=rf"spec\.analysis\.{name} .*appProtocol tcp"):
         desired(canary, Route())
-
-
-def test_connections_have_no_mirror() -> None:
-    canary = canary_with({"appProtocol": "tcp"}, mirror=True)
-    body = desired(canary, Route(mirrored=True))
-    assert "mirror" not in str(body["spec"])
-    assert ISTIO.read(canary, {ISTIO.refs(canary)[2]: body}) == Route()
 
 
 def test_a_change_of_protocol_moves_the_routes() -> None:

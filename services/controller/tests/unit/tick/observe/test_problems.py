@@ -11,6 +11,7 @@ from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import CanaryStatus, Obligation, Phase, Run
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
+from flagger_controller.routing import ROUTERS, router_for
 from flagger_controller.routing.base import RouterSettings
 from flagger_controller.targets import revision
 from flagger_controller.targets.base import TargetSettings
@@ -321,6 +322,30 @@ async def test_references_to_other_namespaces_where_they_are_forbidden(bench: Be
         "can't access metric template errors.other, cross-namespace references are blocked"
     )
     await bench.world(found)
+
+
+@pytest.mark.parametrize("steps", [{"stepWeight": 10}, {"iterations": 5}])
+@pytest.mark.parametrize("provider", ROUTERS)
+async def test_a_mirror_needs_a_provider_that_mirrors(
+    bench: Bench, provider: str, steps: dict[str, int]
+) -> None:
+    spec: dict[str, Any] = {"analysis": {"interval": "1m", "mirror": True, **steps}}
+    if provider == "knative":
+        kind = {"apiVersion": "serving.knative.dev/v1", "kind": "Service"}
+        spec["targetRef"] = {**kind, "name": NAME}
+    found = canary(provider=provider, **spec)
+    can = router_for(provider, RouterSettings()).capabilities
+    if can.mirror or provider == "kubernetes":
+        await bench.world(found)
+        return
+    assert (await bench.problem(found)).startswith(
+        f"spec.analysis.mirror cannot be served by provider {provider}: remove it, "
+    )
+
+
+async def test_a_canary_with_a_mirror_that_cannot_be_is_reverted(bench: Bench) -> None:
+    analysis = {"interval": "1m", "stepWeight": 10, "mirror": True}
+    await bench.world(canary(Phase.TERMINATING, provider="kuma", analysis=analysis))
 
 
 async def test_cookies_need_a_provider_that_sets_them(bench: Bench) -> None:

@@ -38,6 +38,12 @@ def test_an_interval_below_the_floor_of_the_process() -> None:
     assert observer.warning(canary(analysis=analysis(interval="1s"))) == ""
 
 
+def test_services_cannot_mirror() -> None:
+    """Upstream is silent, and its releases run; so do ours."""
+    found = canary(provider="kubernetes", analysis=analysis(iterations=5, mirror=True))
+    assert warning(found) == "spec.analysis.mirror is ignored: Services cannot mirror requests"
+
+
 METRICS = [
     {"name": "here", "templateRef": {"name": "a"}, "thresholdRange": {"max": 1}},
     {

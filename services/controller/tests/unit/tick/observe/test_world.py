@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from flagger_controller.cluster.client import Ref
 from flagger_controller.cluster.expectations import CacheStale
 from flagger_controller.routing.base import RouterSettings
 from flagger_controller.targets.base import TargetSettings
-from flagger_controller.tick.observe import Observer, Settings, mirrors
+from flagger_controller.tick.observe import Observer, Settings
 from flagger_controller.tick.world import World
 
 from ..scene import (
@@ -23,12 +22,11 @@ from ..scene import (
     ROUTE,
     SETTINGS,
     TARGET,
-    Scene,
     config_map,
     now,
     workload,
 )
-from .bench import COPY, PROVIDER, STATEFUL, STATEFUL_REF, Bench, analysis, canary
+from .bench import COPY, PROVIDER, STATEFUL, STATEFUL_REF, Bench, canary
 
 pytestmark = pytest.mark.looptime
 
@@ -212,22 +210,3 @@ async def test_a_config_that_is_not_used_any_more_is_not_reported(bench: Bench) 
     await bench.world(canary())
     bench.api.put(SETTINGS, config_map())
     assert await bench.changed() == []
-
-
-# What follows from a world
-
-
-@pytest.mark.parametrize(
-    ("provider", "fields", "expected"),
-    [
-        ("istio", {}, True),
-        ("istio", {"iterations": 2}, True),
-        ("traefik", {}, True),
-        ("traefik", {"iterations": 2}, True),
-        ("kubernetes", {}, False),
-        ("kubernetes", {"iterations": 2}, False),
-    ],
-)
-def test_who_can_mirror(provider: str, fields: dict[str, Any], expected: bool) -> None:
-    spec: dict[str, Any] = {"provider": provider, "analysis": analysis(**fields)}
-    assert mirrors(Scene.of(**spec).world()) is expected
