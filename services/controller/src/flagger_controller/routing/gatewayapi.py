@@ -14,6 +14,7 @@ from flagger_controller.api.traits import Traits
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref, Resource
 from flagger_controller.errors import ConfigError
+from flagger_controller.rollout.case import ACTIVE
 from flagger_controller.routing import gateway_merge, gateway_rules, objects
 from flagger_controller.routing.base import Capabilities, Objects, RouterSettings
 
@@ -67,6 +68,8 @@ class GatewayApi:
         service = objects.service_of(canary)
         (ref,) = self.refs(canary)
         if _merges(canary):
+            if ref not in live and canary.status.phase in ACTIVE and route == Route():
+                return {}  # with the route its split is gone: a rollback has nothing to take back
             return {ref: gateway_merge.desired(canary, route, ref, live.get(ref))}
         if not service.gateway_refs:
             raise ConfigError("spec.service.gatewayRefs is empty: name the gateway of the route")

@@ -15,6 +15,7 @@ from flagger_controller.api.traits import Traits
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
 from flagger_controller.errors import ConfigError
+from flagger_controller.rollout.case import ACTIVE
 from flagger_controller.routing import objects, traefik_rules, traefik_services
 from flagger_controller.routing.base import Capabilities, Objects, RouterSettings
 
@@ -63,7 +64,9 @@ class Traefik:
     def _tested(self, canary: Canary, live: Objects) -> Mapping[Ref, Object]:
         """The rules for requests under test; the user's IngressRoute is never changed.
 
-        Traefik may select by label, and by the annotation of a class.
+        Traefik may select by label, and by the annotation of a class. A run whose IngressRoute
+        vanishes keeps the rules that it has: the split behind them still follows, and a rollback
+        takes their requests to the primary.
         """
         if not (refs := _rules(canary)):
             raise ConfigError(
@@ -72,6 +75,8 @@ class Traefik:
             )
         ref, source = refs
         if (user := live.get(source)) is None:
+            if canary.status.phase in ACTIVE:
+                return {}
             raise ConfigError(f"{source} does not exist: correct spec.routeRef, or create it")
         found = objects.claimed(canary, ref, live)
         spec = traefik_rules.spec(canary, objects.spec_of(user), objects.spec_of(found))

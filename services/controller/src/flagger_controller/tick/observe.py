@@ -185,6 +185,22 @@ def _needed(canary: Canary, parts: Parts) -> list[Ref]:
     return refs
 
 
+def lost(world: World) -> str:
+    """Which original is gone during a run; the text of one event.
+
+    A release does not begin without it, but has to come to an end: a rollback above all.
+    """
+    canary = world.canary
+    if canary.status.phase not in ACTIVE:
+        return ""
+    originals = world.parts.router.referenced(canary)
+    gone = [ref for ref in originals if ref not in world.live]
+    return "; ".join(
+        f"{ref} does not exist any more: create it again, the run goes on without it"
+        for ref in gone
+    )
+
+
 def judged(world: World, clock: Clock) -> World:
     """The world with everything that is derived from its objects, after any of them changed."""
     primary = world.live.get(world.primary_ref)

@@ -25,7 +25,7 @@ from flagger_controller.rollout.evidence import Evidence, Health, Revision, Seen
 from flagger_controller.targets.revision import is_upstream_hash
 from flagger_controller.tick.commit import FINALIZER, named
 from flagger_controller.tick.herald import Herald
-from flagger_controller.tick.observe import Problem, judged
+from flagger_controller.tick.observe import Problem, judged, lost
 from flagger_controller.tick.pace import RESYNC, Pace
 from flagger_controller.tick.plan import Plan
 from flagger_controller.tick.shell import Memory, Shell
@@ -200,6 +200,7 @@ class Tick:
             unknown = Health(ready=False, reason=world.text)
             revision = Revision(canary.status.last_applied_spec, canary.status.tracked_configs)
             return Seen(revision, unknown, unknown, settled=False, problem=world.text)
+        warnings = (self.shell.observer.warning(canary), world.missing, lost(world))
         lagging = ""
         if canary.status.phase in ACTIVE:
             lagging = world.parts.router.settled(canary, world.live)
@@ -212,7 +213,7 @@ class Tick:
             upstream=world.upstream if _by_upstream(canary.status) else "",
             settled=planned.settled,
             route=world.parts.router.read(canary, world.live),
-            warning="; ".join(filter(None, (self.shell.observer.warning(canary), world.missing))),
+            warning="; ".join(filter(None, warnings)),
             lagging=lagging,
         )
 

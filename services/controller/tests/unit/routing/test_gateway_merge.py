@@ -235,6 +235,14 @@ def test_a_rollback_is_not_held_back_by_other_backends(analysis: Object) -> None
     assert backends(rule) == {"cart": 1, "other": 1}
 
 
+def test_a_rollback_is_not_held_back_by_a_route_that_is_gone() -> None:
+    running = canary(status={"phase": "Progressing"}, stepWeight=10)
+    assert ROUTER.desired(running, NONE, CALM, {}) == {}
+    for asked, route in ((running, HALF), (canary(stepWeight=10), CALM)):
+        with pytest.raises(ConfigError, match=r"HTTPRoute shop\.web does not exist"):
+            ROUTER.desired(asked, NONE, route, {})
+
+
 def test_a_revert_is_not_held_back_by_other_backends() -> None:
     split = at(canary(), HALF, live(CART))
     split["spec"]["rules"][0]["backendRefs"].append(OTHER)

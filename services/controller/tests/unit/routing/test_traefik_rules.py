@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from flagger_controller.api.canary import Canary
-from flagger_controller.api.status import Route
+from flagger_controller.api.status import Phase, Route
 from flagger_controller.api.traits import Traits
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Object, Ref
@@ -258,3 +258,15 @@ def test_expressions_are_anchored() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize("route", [Route(), LAST])
+def test_a_run_goes_on_and_back_when_the_users_rules_vanish(route: Route) -> None:
+    canary = canary_with(iterations=5, match=[BETA])
+    live = desired(canary, LAST, users(rule()))
+    status = canary.status.model_copy(update={"phase": Phase.PROGRESSING})
+    found = desired(canary.model_copy(update={"status": status}), route, live)
+    assert OURS not in found, "the rules stay"
+    assert TRAEFIK.read(canary, {**live, **found}) == route
+    (entry,) = found[CART]["spec"]["weighted"]["services"]
+    assert entry["name"] == "cart-primary"
