@@ -2,7 +2,8 @@
 
 With conditions the user's IngressRoute is copied for the requests that meet them (9.6, see
 `traefik_rules.py`), and a second TraefikService has the split; the one with the apex name then has
-everything on the primary. A third one copies requests to the canary.
+everything on the primary. With session affinity it is copied for the requests that have the cookie,
+and another TraefikService gives and serves the cookie. One more copies requests to the canary.
 """
 
 from collections.abc import Mapping
@@ -21,17 +22,18 @@ from flagger_controller.routing.base import Capabilities, Objects, RouterSetting
 
 
 class Traefik:
-    """Weights, conditions beside an IngressRoute, mirror with percentage; no cookies."""
+    """Weights, mirror with percentage; conditions and cookies beside an IngressRoute."""
 
-    capabilities = Capabilities(match=True, mirror=True, mirror_weight=True)
+    capabilities = Capabilities(match=True, mirror=True, mirror_weight=True, session_affinity=True)
 
     def __init__(self, settings: RouterSettings) -> None:
         self._settings = settings
 
     def refs(self, canary: Canary) -> tuple[Ref, ...]:
-        """Mirror; split and rules of an A/B test, with the user's rules; last the apex."""
+        """Mirror; what our rules lead to, the rules and the user's; last the apex."""
         mirror = (traefik_services.mirror_ref(canary),) if canary.analysis.mirror else ()
-        return (*mirror, _split(canary), *_rules(canary), traefik_services.apex_ref(canary))
+        behind = (_split(canary), traefik_services.affinity_ref(canary))
+        return (*mirror, *behind, *_rules(canary), traefik_services.apex_ref(canary))
 
     def referenced(self, canary: Canary) -> tuple[Ref, ...]:
         """The IngressRoute of the user, which only an A/B test needs."""
@@ -40,13 +42,16 @@ class Traefik:
     def desired(
         self, canary: Canary, traits: Traits, route: Route, live: Objects
     ) -> Mapping[Ref, Object]:
-        """The TraefikServices for this split, and the rules of an A/B test.
+        """The TraefikServices for this split, and the rules for conditions or a cookie.
+
+        Conditions win over cookies, as with other providers.
 
         Raises:
             ConfigError: an object belongs to another controller, or Traefik cannot express what
                 the Canary asks for.
         """
-        split, apex = _split(canary), traefik_services.apex_ref(canary)
+        apex, affinity = traefik_services.apex_ref(canary), traefik_services.affinity_ref(canary)
+        split, cookies = _split(canary), canary.analysis.session_affinity
         stamp = objects.apex_stamp(canary, traits, self._settings)
         result: dict[Ref, Object] = {}
         if canary.analysis.mirror:
@@ -54,32 +59,41 @@ class Traefik:
             result[mirror] = traefik_services.mirroring(canary, live, stamp)
         if canary.analysis.match:
             result[split] = traefik_services.weighted(canary, split, route, live, stamp)
-            result |= self._tested(canary, live)
+            rules = _named_rules(canary, "match")
+            result |= self._copied(canary, live, rules, traefik_rules.conditions(canary), split)
             route = Route()
-        else:
-            result |= _ended(canary, live, stamp)
+        elif cookies:
+            result[affinity] = traefik_services.sticky(canary, cookies, route, live, stamp)
+            rules = _named_rules(canary, "sessionAffinity")
+            condition = traefik_rules.cookie(cookies.cookie_name)
+            result |= self._copied(canary, live, rules, condition, affinity)
+        result |= _ended(canary, live, stamp, result)
         result[apex] = traefik_services.weighted(canary, apex, route, live, stamp)
         return result
 
-    def _tested(self, canary: Canary, live: Objects) -> Mapping[Ref, Object]:
-        """The rules for requests under test; the user's IngressRoute is never changed.
+    def _copied(
+        self,
+        canary: Canary,
+        live: Objects,
+        rules: tuple[Ref, ...],
+        condition: str,
+        service: Ref,
+    ) -> Mapping[Ref, Object]:
+        """Rules for requests that meet a condition; the user's IngressRoute is never changed.
 
         Traefik may select by label, and by the annotation of a class. A run whose IngressRoute
         vanishes keeps the rules that it has: the split behind them still follows, and a rollback
         takes their requests to the primary.
         """
-        if not (refs := _rules(canary)):
-            raise ConfigError(
-                "spec.analysis.match needs the IngressRoute whose rules refer to the apex: set "
-                "spec.routeRef to its apiVersion traefik.io/v1alpha1, kind IngressRoute and name"
-            )
-        ref, source = refs
+        ref, source = rules
+        found = objects.claimed(canary, ref, live)
         if (user := live.get(source)) is None:
             if canary.status.phase in ACTIVE:
-                return {}
+                return {ref: found} if found else {}
             raise ConfigError(f"{source} does not exist: correct spec.routeRef, or create it")
-        found = objects.claimed(canary, ref, live)
-        spec = traefik_rules.spec(canary, objects.spec_of(user), objects.spec_of(found))
+        spec = traefik_rules.spec(
+            canary, condition, service.name, objects.spec_of(user), objects.spec_of(found)
+        )
         annotations = {**objects.annotations_of(user), **objects.HANDS_OFF}
         stamp = objects.Stamp(
             labels=user["metadata"].get("labels") or {},
@@ -119,12 +133,30 @@ def _rules(canary: Canary) -> tuple[Ref, ...]:
     )
 
 
-def _ended(canary: Canary, live: Objects, stamp: objects.Stamp) -> Mapping[Ref, Object]:
-    """What is left of an A/B test whose conditions were removed: no rules, and no split."""
+def _named_rules(canary: Canary, field: str) -> tuple[Ref, ...]:
+    """The same, where they are needed.
+
+    Raises:
+        ConfigError: the Canary names no IngressRoute.
+    """
+    rules = _rules(canary)
+    if not rules:
+        raise ConfigError(
+            f"spec.analysis.{field} needs the IngressRoute whose rules refer to the apex: set "
+            "spec.routeRef to its apiVersion traefik.io/v1alpha1, kind IngressRoute and name"
+        )
+    return rules
+
+
+def _ended(
+    canary: Canary, live: Objects, stamp: objects.Stamp, used: Mapping[Ref, Object]
+) -> Mapping[Ref, Object]:
+    """What is left of conditions or cookies that were removed: no rules, and no split."""
     result: dict[Ref, Object] = {}
-    for ref in (_split(canary), *_rules(canary)[:1]):
+    behind = (_split(canary), traefik_services.affinity_ref(canary))
+    for ref in (*behind, *_rules(canary)[:1]):
         found = live.get(ref)
-        if found is None or not ownership.is_ours(canary, found):
+        if ref in used or found is None or not ownership.is_ours(canary, found):
             continue
         if ref.resource == resources.TRAEFIK_SERVICES:
             result[ref] = traefik_services.weighted(canary, ref, Route(), live, stamp)

@@ -1,4 +1,4 @@
-"""A/B with Traefik: a user's IngressRoute once more, for requests under test only (routing.md 9.6).
+"""Traefik: a user's IngressRoute once more, for some of its requests only (routing.md 9.6).
 
 Traefik takes the matching rule with the highest priority, and counts the bytes of a rule where none
 is given. It looks for an expression anywhere in a value, so ours are anchored.
@@ -24,18 +24,19 @@ WHOLE: Final = "^(?:{})$"
 """An expression that has to fit the whole value, as in Istio."""
 
 
-def spec(canary: Canary, user: Object, live: Object) -> Object:
+def spec(canary: Canary, condition: str, service: str, user: Object, live: Object) -> Object:
     """The members of the generated IngressRoute's spec that we own.
 
     Args:
-        canary: with `analysis.match`.
+        canary: whose apex the rules lead to.
+        condition: what requests must meet besides.
+        service: the TraefikService that they then go to.
         user: the spec of the IngressRoute that `spec.routeRef` names.
         live: the spec of the generated one, or {}.
 
     Raises:
-        ConfigError: no rule leads to the apex, or Traefik cannot express the conditions.
+        ConfigError: no rule leads to the apex, or the condition cannot be added to one.
     """
-    condition = _condition(canary)
     rules = [rule for rule in objects.items(user.get("routes")) if _leads_to_apex(canary, rule)]
     if not rules:
         raise ConfigError(
@@ -43,7 +44,7 @@ def spec(canary: Canary, user: Object, live: Object) -> Object:
             f"{canary.apex_service}: add one, or name another IngressRoute"
         )
     known = {rule.get("match"): rule for rule in objects.items(live.get("routes"))}
-    built = [_tested(canary, rule, condition) for rule in rules]
+    built = [_tested(canary, rule, condition, service) for rule in rules]
     copied = {name: user.get(name) for name in sorted({*SPEC, *user})}
     return copied | {"routes": [_on(known.get(rule["match"], {}), rule) for rule in built]}
 
@@ -60,21 +61,21 @@ def _is_apex(canary: Canary, service: Object) -> bool:
     )
 
 
-def _tested(canary: Canary, rule: Object, condition: str) -> Object:
-    """A rule for the same requests that also meet the conditions, just before the user's own.
+def _tested(canary: Canary, rule: Object, condition: str, service: str) -> Object:
+    """A rule for the same requests that also meet the condition, just before the user's own.
 
     One step above the original: rules of the user that win over it go on to win over the copy.
     """
     if rule.get("syntax") == "v2":
         raise ConfigError(
             "a rule of the IngressRoute in spec.routeRef has the syntax v2: write it in v3, "
-            "spec.analysis.match cannot be added to it"
+            "no condition can be added to it"
         )
     match = str(rule.get("match") or "")
     priority = int(rule.get("priority") or 0) or len(match.encode())
     services = [
-        service | {"name": canary.canary_service} if _is_apex(canary, service) else service
-        for service in objects.items(rule.get("services"))
+        entry | {"name": service} if _is_apex(canary, entry) else entry
+        for entry in objects.items(rule.get("services"))
     ]
     return {
         **{name: rule.get(name) for name in sorted({*RULE, *rule})},
@@ -91,7 +92,12 @@ def _on(old: Object, rule: Object) -> Object:
     return objects.patched(old, rule | {"services": services})
 
 
-def _condition(canary: Canary) -> str:
+def conditions(canary: Canary) -> str:
+    """What requests under test meet.
+
+    Raises:
+        ConfigError: Traefik cannot express it.
+    """
     entries = LANGUAGE.all_of(canary.analysis.match)
     texts = [" && ".join(entry) for entry in entries]
     return texts[0] if len(texts) == 1 else " || ".join(f"({text})" for text in texts)
@@ -105,8 +111,8 @@ def _call(matcher: str, pattern: str = AS_IS) -> Callable[[str, str], str]:
         arguments = (name, pattern.replace(AS_IS, text))
         if any("`" in argument for argument in arguments):
             raise ConfigError(
-                f"spec.analysis.match: {name} has a backtick, which cannot be written in a rule of "
-                "Traefik: use a regex with . in its place"
+                f"spec.analysis: {name} has a backtick, which cannot be written in a rule of "
+                "Traefik: use a regex with . in its place, or another name"
             )
         return f"{matcher}({', '.join(f'`{argument}`' for argument in arguments)})"
 
@@ -127,3 +133,14 @@ LANGUAGE: Final = Language[str](
         "prefix": _call("QueryRegexp", "^{}"),
     },
 )
+
+_HELD: Final = _call("HeaderRegexp", r"(?:^|;\s*){}=")
+
+
+def cookie(name: str) -> str:
+    """The requests that carry a cookie, whatever its value: Traefik makes the value.
+
+    Raises:
+        ConfigError: the name cannot be written in a rule.
+    """
+    return _HELD(affinity.COOKIE, name)

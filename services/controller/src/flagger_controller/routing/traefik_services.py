@@ -1,14 +1,15 @@
-"""TraefikServices: one with weights, one that copies requests (routing.md 7.7)."""
+"""TraefikServices: with weights, with a cookie, and one that copies requests (routing.md 7.7)."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from flagger_controller.api.base import Object
-from flagger_controller.api.canary import Canary
+from flagger_controller.api.canary import Canary, SessionAffinity
 from flagger_controller.api.status import Route
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
-from flagger_controller.routing import base, objects
+from flagger_controller.errors import ConfigError
+from flagger_controller.routing import affinity, base, objects
 from flagger_controller.routing.base import Objects
 
 KIND: Final = resources.TRAEFIK_SERVICES.kind
@@ -24,6 +25,11 @@ def apex_ref(canary: Canary) -> Ref:
 def mirror_ref(canary: Canary) -> Ref:
     """The TraefikService that copies requests."""
     return Ref(resources.TRAEFIK_SERVICES, f"{canary.apex_service}-mirror", canary.namespace)
+
+
+def affinity_ref(canary: Canary) -> Ref:
+    """The TraefikService that gives clients of the canary their cookie, and serves who has it."""
+    return Ref(resources.TRAEFIK_SERVICES, f"{canary.apex_service}-affinity", canary.namespace)
 
 
 def weighted(canary: Canary, ref: Ref, route: Route, live: Objects, stamp: objects.Stamp) -> Object:
@@ -43,10 +49,57 @@ def weighted(canary: Canary, ref: Ref, route: Route, live: Objects, stamp: objec
     sibling = _sibling(canary, found)
     manners = {} if ref == apex_ref(canary) else _manners(canary, live)
     services = [
-        _on(entries.get(one["name"], sibling), manners | one) for one in _backends(canary, route)
+        _on(entries.get(one["name"], sibling), manners | one)
+        for one in _backends(canary, ref, route)
     ]
     members = objects.patched(_weighted(found), {"services": services})
     return objects.converged(ref, found, stamp, {"weighted": members})
+
+
+def sticky(
+    canary: Canary, options: SessionAffinity, route: Route, live: Objects, stamp: objects.Stamp
+) -> Object:
+    """A TraefikService for clients of the canary: they get a cookie, and keep it for the run.
+
+    Without traffic for the canary it leads to the primary, and takes the cookie back.
+
+    Raises:
+        ConfigError: another controller has the object, or Traefik has no such cookie.
+    """
+    everybody = Route(primary=0, canary=100) if route.canary else Route()
+    body = weighted(canary, affinity_ref(canary), everybody, live, stamp)
+    members = _weighted(body)
+    old = members.get("sticky") or {}
+    cookie = objects.patched(old.get("cookie") or {}, _cookie(options, expire=route.canary == 0))
+    members = objects.patched(members, {"sticky": objects.patched(old, {"cookie": cookie})})
+    spec = objects.patched(objects.spec_of(body), {"weighted": members})
+    return objects.patched(body, {"spec": spec})
+
+
+def _cookie(options: SessionAffinity, *, expire: bool) -> Object:
+    """The cookie that the options describe; its value is Traefik's.
+
+    Raises:
+        ConfigError: options that Traefik does not have.
+    """
+    for field, given in (
+        ("primaryCookieName", options.primary_cookie_name),
+        ("partitioned", options.partitioned),
+    ):
+        if given:
+            raise ConfigError(
+                f"spec.analysis.sessionAffinity.{field} cannot be served by provider traefik: "
+                "remove it"
+            )
+    return {
+        "name": options.cookie_name,
+        "maxAge": -1 if expire else options.max_age or affinity.DEFAULT_MAX_AGE,
+        "domain": options.domain or None,
+        "path": options.path or None,
+        "httpOnly": options.http_only or None,
+        "secure": options.secure or None,
+        "sameSite": options.same_site.lower() or None,
+    }
 
 
 def mirroring(canary: Canary, live: Objects, stamp: objects.Stamp) -> Object:
@@ -72,27 +125,35 @@ def mirroring(canary: Canary, live: Objects, stamp: objects.Stamp) -> Object:
 
 def split(canary: Canary, live: Object | None) -> Route | None:
     """The weights of our entries; a missing entry has no traffic."""
+    held = affinity_ref(canary).name
     weights = {entry.get("name"): objects.weight_of(entry) for entry in _entries(live)}
     mirrored = weights.get(mirror_ref(canary).name, 0)
     return base.split(
         weights.get(canary.primary_service, 0) + mirrored,
-        weights.get(canary.canary_service, 0),
+        weights.get(canary.canary_service, 0) + weights.get(held, 0),
         mirrored=mirrored > 0,
     )
 
 
-def _backends(canary: Canary, route: Route) -> list[Object]:
+def _backends(canary: Canary, ref: Ref, route: Route) -> list[Object]:
     if route.mirrored:
-        name = mirror_ref(canary).name
-        entry = {"kind": KIND, "name": name, "namespace": canary.namespace, "port": None}
-        return [entry | {"weight": 100}]
+        return [_nested(mirror_ref(canary), 100)]
     port = objects.service_of(canary).port
     splits = ((canary.primary_service, route.primary), (canary.canary_service, route.canary))
-    return [
+    entries = [
         {"name": name, "namespace": canary.namespace, "port": port, "weight": weight}
         for name, weight in splits
         if weight > 0
     ]
+    if route.canary and ref == apex_ref(canary) and canary.analysis.session_affinity:
+        entries[-1] = _nested(affinity_ref(canary), route.canary)
+    return entries
+
+
+def _nested(ref: Ref, weight: int) -> Object:
+    """An entry that is a TraefikService."""
+    where = {"name": ref.name, "namespace": ref.namespace}
+    return {"kind": KIND, **where, "port": None, "weight": weight}
 
 
 def _on(live: Object, entry: Object) -> Object:
@@ -104,7 +165,8 @@ def _on(live: Object, entry: Object) -> Object:
 
 def _sibling(canary: Canary, live: Object | None) -> Object:
     """An entry of ours to model a new one on: both versions are spoken to alike."""
-    names = (canary.primary_service, canary.canary_service, mirror_ref(canary).name)
+    nested = (mirror_ref(canary).name, affinity_ref(canary).name)
+    names = (canary.primary_service, canary.canary_service, *nested)
     entries = {entry.get("name"): entry for entry in _entries(live)}
     return next((entries[name] for name in names if name in entries), {})
 

@@ -43,7 +43,7 @@ SERVICE: Mapping[str, Any] = {
 MATCH = [{"headers": {"x-beta": {"exact": "1"}}}]
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment"}
 TARGETS = {"knative": {"apiVersion": "serving.knative.dev/v1", "kind": "Service"}}
-ONE_COOKIE = ("nginx",)
+ONE_COOKIE = ("nginx", "traefik")
 """Providers that keep visitors of both versions with one cookie."""
 COOKIES = {"cookieName": "ck", "primaryCookieName": "pk"}
 

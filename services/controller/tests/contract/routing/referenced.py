@@ -165,8 +165,12 @@ def read_only(canary: Canary) -> set[Ref]:
     if canary.on_knative:
         return set()
     refs = {*by(canary)}
-    if canary.spec.provider == "traefik" and not canary.analysis.match:
-        test = f"edge-{canary.apex_service}-canary"
-        refs.add(Ref(resources.INGRESS_ROUTES, test, canary.namespace))
-        refs.add(Ref(resources.TRAEFIK_SERVICES, canary.canary_service, canary.namespace))
+    if canary.spec.provider == "traefik":
+        analysis, apex, namespace = canary.analysis, canary.apex_service, canary.namespace
+        if not analysis.match:
+            refs.add(Ref(resources.TRAEFIK_SERVICES, canary.canary_service, namespace))
+        if analysis.match or not analysis.session_affinity:
+            refs.add(Ref(resources.TRAEFIK_SERVICES, f"{apex}-affinity", namespace))
+        if not (analysis.match or analysis.session_affinity):
+            refs.add(Ref(resources.INGRESS_ROUTES, f"edge-{apex}-canary", namespace))
     return refs
