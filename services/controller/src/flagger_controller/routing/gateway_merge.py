@@ -16,7 +16,13 @@ from flagger_controller.api.status import Route
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
 from flagger_controller.errors import ConfigError
-from flagger_controller.routing import gateway_filters, gateway_rules, http_match, objects
+from flagger_controller.routing import (
+    gateway_filters,
+    gateway_grpc,
+    gateway_rules,
+    http_match,
+    objects,
+)
 from flagger_controller.routing.gateway_rules import Parts
 
 INSERTED: Final = "flagger.app/inserted-rules"
@@ -33,7 +39,7 @@ def desired(canary: Canary, route: Route, ref: Ref, live: Object | None) -> Obje
     found = _checked(canary, route, ref, live)
     grpc = ref.resource == resources.GRPC_ROUTES
     if grpc:
-        _check_grpc(canary)
+        gateway_grpc.check_analysis(canary)
     rules = [
         _split(canary, route, rule, grpc=grpc) if _is_ours(canary, rule) else [rule]
         for rule in _without_inserted(found)
@@ -74,17 +80,6 @@ def _checked(canary: Canary, route: Route, ref: Ref, live: Object | None) -> Obj
             f"({', '.join(sorted(foreign))}): use {remedy}"
         )
     return live
-
-
-def _check_grpc(canary: Canary) -> None:
-    analysis = canary.analysis
-    if analysis.session_affinity:
-        raise ConfigError(
-            "spec.analysis.sessionAffinity cannot be served by a GRPCRoute: "
-            "gRPC clients keep no cookies"
-        )
-    if any(condition.get("queryParams") for condition in analysis.match):
-        raise ConfigError("spec.analysis.match: a GRPCRoute has no queryParams, use headers")
 
 
 def _split(canary: Canary, route: Route, rule: Object, *, grpc: bool) -> list[Object]:

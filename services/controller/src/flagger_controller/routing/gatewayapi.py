@@ -1,4 +1,4 @@
-"""Gateway API: one HTTPRoute with the apex name (routing.md 7.2 and 7.3).
+"""Gateway API: one HTTPRoute or GRPCRoute with the apex name (routing.md 7.2, 7.3 and 9.6).
 
 Both versions of the API are stored as the same object; v1beta1 keeps to what upstream writes for
 it: no timeouts, no CORS, no primary cookie, no waiting for the gateway.
@@ -15,7 +15,7 @@ from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref, Resource
 from flagger_controller.errors import ConfigError
 from flagger_controller.rollout.case import ACTIVE
-from flagger_controller.routing import gateway_merge, gateway_rules, objects
+from flagger_controller.routing import gateway_grpc, gateway_merge, gateway_rules, objects
 from flagger_controller.routing.base import Capabilities, Objects, RouterSettings
 
 
@@ -30,7 +30,7 @@ def v1beta1(settings: RouterSettings) -> "GatewayApi":
 
 
 class GatewayApi:
-    """An HTTPRoute for gateways, or for a mesh whose parent is a Service; or a user's own route."""
+    """A route for gateways, or for a mesh whose parent is a Service; or a user's own route."""
 
     capabilities = Capabilities(
         match=True,
@@ -45,13 +45,13 @@ class GatewayApi:
         self._complete = resource == resources.HTTP_ROUTES
 
     def refs(self, canary: Canary) -> tuple[Ref, ...]:
-        """The route that `spec.routeRef` names, else the HTTPRoute with the apex name."""
+        """The route that `spec.routeRef` names, else the route with the apex name."""
         reference = canary.spec.route_ref
+        name, grpc = canary.apex_service, gateway_grpc.asked(canary)
         if reference is not None and _merges(canary):
-            grpc = reference.kind == resources.GRPC_ROUTES.kind
-            resource = resources.GRPC_ROUTES if grpc else self._resource
-            return (Ref(resource, reference.name, canary.namespace),)
-        return (Ref(self._resource, canary.apex_service, canary.namespace),)
+            name, grpc = reference.name, reference.kind == resources.GRPC_ROUTES.kind
+        resource = resources.GRPC_ROUTES if grpc else self._resource
+        return (Ref(resource, name, canary.namespace),)
 
     def referenced(self, canary: Canary) -> tuple[Ref, ...]:
         """The route of the user."""
@@ -74,7 +74,7 @@ class GatewayApi:
         if not service.gateway_refs:
             raise ConfigError("spec.service.gatewayRefs is empty: name the gateway of the route")
         found = objects.claimed(canary, ref, live)
-        rules = gateway_rules.rules(canary, route, complete=self._complete)
+        rules = self._rules(canary, route)
         spec = {
             "parentRefs": [_parent(parent) for parent in service.gateway_refs],
             "hostnames": list(service.hosts) or None,
@@ -82,6 +82,12 @@ class GatewayApi:
         }
         stamp = objects.apex_stamp(canary, traits, self._settings)
         return {ref: objects.converged(ref, found, stamp, spec)}
+
+    def _rules(self, canary: Canary, route: Route) -> list[Object]:
+        gateway_grpc.check_kind(canary)
+        if gateway_grpc.asked(canary):
+            return gateway_grpc.rules(canary, route)
+        return gateway_rules.rules(canary, route, complete=self._complete)
 
     def read(self, canary: Canary, live: Objects) -> Route | None:
         """The split that the rules show."""

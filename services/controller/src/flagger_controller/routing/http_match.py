@@ -66,9 +66,30 @@ def gateway_matches(matches: Iterable[Object]) -> list[Object]:
         ConfigError: an operator that Gateway API does not have.
     """
     mapped = [
-        _gateway_match(match, f"spec.service.match[{index}]") for index, match in enumerate(matches)
+        gateway_match(match, f"spec.service.match[{index}]") for index, match in enumerate(matches)
     ]
     return [{**ROOT, **match} for match in mapped if match] or [dict(ROOT)]
+
+
+def gateway_match(match: Object, place: str) -> Object:
+    """One match in Gateway API's form, without what has no counterpart there.
+
+    Raises:
+        ConfigError: an operator that Gateway API does not have.
+    """
+    mapped: Object = {}
+    if uri := match.get("uri"):
+        kind, value = _operator(uri, PATH_TYPES, f"{place}.uri")
+        mapped["path"] = {"type": kind, "value": value}
+    if method := match.get("method"):
+        mapped["method"] = _operator(method, {"exact": "Exact"}, f"{place}.method")[1]
+    for member in ("headers", "queryParams"):
+        if conditions := match.get(member):
+            mapped[member] = [
+                _value_match(name, conditions[name] or {}, f"{place}.{member}.{name}")
+                for name in sorted(conditions)
+            ]
+    return mapped
 
 
 def gateway_conditions(conditions: Iterable[Object]) -> list[Object]:
@@ -81,7 +102,7 @@ def gateway_conditions(conditions: Iterable[Object]) -> list[Object]:
     for index, condition in enumerate(conditions):
         if condition.get("sourceLabels"):
             raise _refused(index, "sourceLabels do not exist in Gateway API")
-        match = _gateway_match(condition, f"spec.analysis.match[{index}]")
+        match = gateway_match(condition, f"spec.analysis.match[{index}]")
         if not match.get("headers") and not match.get("queryParams"):
             raise _refused(index, "has no header or query parameter and would match every request")
         mapped.append(match)
@@ -125,22 +146,6 @@ def expression(operator: str, value: str) -> str:
 def _without_cookie(headers: Iterable[Object]) -> list[Object]:
     """A header may be named once a match."""
     return [header for header in headers if header["name"].lower() != COOKIE.lower()]
-
-
-def _gateway_match(match: Object, place: str) -> Object:
-    mapped: Object = {}
-    if uri := match.get("uri"):
-        kind, value = _operator(uri, PATH_TYPES, f"{place}.uri")
-        mapped["path"] = {"type": kind, "value": value}
-    if method := match.get("method"):
-        mapped["method"] = _operator(method, {"exact": "Exact"}, f"{place}.method")[1]
-    for member in ("headers", "queryParams"):
-        if conditions := match.get(member):
-            mapped[member] = [
-                _value_match(name, conditions[name] or {}, f"{place}.{member}.{name}")
-                for name in sorted(conditions)
-            ]
-    return mapped
 
 
 def _value_match(name: str, matcher: Mapping[str, Any], place: str) -> Object:
