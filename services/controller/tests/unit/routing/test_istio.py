@@ -31,6 +31,12 @@ def canary_with(service: dict[str, Any] | None = None, **analysis: Any) -> Canar
     )
 
 
+def with_cookie(canary: Canary) -> Canary:
+    """The Canary during a run, which has a cookie."""
+    status = canary.status.model_copy(update={"session_affinity_cookie": "ck=abc"})
+    return canary.model_copy(update={"status": status})
+
+
 def virtual_service(spec: Object, annotations: dict[str, str] | None = None) -> Object:
     return {
         "apiVersion": "networking.istio.io/v1beta1",
@@ -102,6 +108,11 @@ def test_a_broken_kubectl_annotation_is_skipped(text: str) -> None:
 def test_nothing_to_return_to(annotations: dict[str, str]) -> None:
     ours = desired(canary_with(), Route())["spec"]
     assert reverted(canary_with(), virtual_service(ours, annotations)) is None
+
+
+def test_there_may_be_nothing_to_give_back() -> None:
+    """With upstream the deletion hangs until somebody makes a VirtualService (S10)."""
+    assert ISTIO.reverted(canary_with(), {}) == {}
 
 
 def test_a_user_spec_with_several_routes_becomes_ours_alone() -> None:
@@ -192,6 +203,30 @@ def test_a_change_of_protocol_moves_the_routes() -> None:
     tcp = desired(canary_with({"appProtocol": "tcp"}), Route(primary=60, canary=40), http)
     assert "http" not in tcp["spec"]
     assert "tcp" not in desired(canary_with(), Route(), tcp)["spec"]
+
+
+def test_beside_one_cookie_changes_of_the_service_count_at_once() -> None:
+    """Upstream takes every route with a match for one of cookies, and looks at none (S13)."""
+    cookies = {"sessionAffinity": {"cookieName": "ck"}}
+    match = [{"uri": {"prefix": "/cart"}}]
+    some = Route(primary=90, canary=10)
+    live = desired(with_cookie(canary_with({"match": match, "timeout": "5s"}, **cookies)), some)
+    changed = with_cookie(canary_with({"match": match, "timeout": "9s"}, **cookies))
+    routes = desired(changed, some, live)["spec"]["http"]
+    assert [route["timeout"] for route in routes] == ["9s", "9s"]
+
+
+def test_before_the_first_run_there_is_one_route() -> None:
+    """Upstream writes it twice, and takes it back at the next tick (S15)."""
+    canary = canary_with(sessionAffinity={"cookieName": "ck"})
+    assert len(desired(canary, Route())["spec"]["http"]) == 1
+
+
+def test_requests_that_are_not_tested_have_one_destination_without_a_weight() -> None:
+    """Upstream gives it 0 while others are tested (S35)."""
+    canary = canary_with(iterations=5, match=[{"headers": {"a": {"exact": "1"}}}])
+    _, others = desired(canary, Route(primary=0, canary=100))["spec"]["http"]
+    assert others["route"] == [{"destination": {"host": "cart-primary"}}]
 
 
 def test_the_mirror_goes_away_and_its_share_with_it() -> None:
