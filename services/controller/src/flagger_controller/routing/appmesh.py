@@ -1,7 +1,6 @@
 """App Mesh, API version v1beta1: VirtualNodes and VirtualServices (routing.md 7.12)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from flagger_controller.api.base import Object
@@ -11,7 +10,7 @@ from flagger_controller.api.traits import Traits
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
 from flagger_controller.errors import ConfigError
-from flagger_controller.routing import appmesh_routes, base, objects
+from flagger_controller.routing import appmesh_routes, objects
 from flagger_controller.routing.base import Capabilities, Objects, RouterSettings
 
 V1BETA1: Final = appmesh_routes.Dialect(
@@ -58,11 +57,8 @@ class AppMesh:
         if not objects.service_of(canary).mesh_name:
             raise ConfigError("spec.service.meshName is missing: name the mesh of App Mesh")
         apex, primary, other, main, tested = self.refs(canary)
-        # The engine asks for nodes before there is an apex Service: no label of it (4.2).
-        stamp = objects.apex_stamp(canary, replace(traits, selector=None), self._settings)
+        stamp, told, owner = appmesh_routes.stamps(canary, traits, self._settings)
         hosts = {apex: primary, primary: primary, other: other}
-        owner = objects.owner_stamp(canary, self._settings)
-        told = replace(owner, annotations=appmesh_routes.gateway_annotations(canary))
         routes = appmesh_routes.routes(canary, route, V1BETA1)
         fixed = appmesh_routes.canary_routes(canary, V1BETA1)
         return {
@@ -74,10 +70,7 @@ class AppMesh:
     def read(self, canary: Canary, live: Objects) -> Route | None:
         """The weights of the first route of the apex's VirtualService."""
         main = live.get(self.refs(canary)[3])
-        weights = appmesh_routes.weights(objects.spec_of(main).get("routes"), V1BETA1)
-        return base.split(
-            weights.get(canary.primary_service, 0), weights.get(canary.canary_service, 0)
-        )
+        return appmesh_routes.split(canary, objects.spec_of(main).get("routes"), V1BETA1)
 
     def settled(self, canary: Canary, live: Objects) -> str:
         """Always: nothing is asked of App Mesh."""

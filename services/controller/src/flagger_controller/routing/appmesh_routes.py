@@ -4,15 +4,17 @@ A version is a `Dialect`: the names it has for things.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from flagger_common import durations
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Route
+from flagger_controller.api.traits import Traits
 from flagger_controller.errors import ConfigError
-from flagger_controller.routing import objects
+from flagger_controller.routing import base, objects
+from flagger_controller.routing.base import RouterSettings
 
 ACCESS_LOG: Final = "appmesh.flagger.app/accesslog"
 """Annotation of a Canary; `enabled` sends the access log of its nodes to their output."""
@@ -60,7 +62,7 @@ def access_log(canary: Canary) -> Object | None:
     return {"accessLog": {"file": {"path": "/dev/stdout"}}}
 
 
-def gateway_annotations(canary: Canary) -> dict[str, str]:
+def _gateway_annotations(canary: Canary) -> dict[str, str]:
     """What App Mesh's gateway reads; the list of hosts ends with a comma, as upstream has it."""
     service = objects.service_of(canary)
     if not service.hosts:
@@ -125,11 +127,24 @@ def on_live(live: Any, built: Sequence[Object], dialect: Dialect) -> list[Object
     return [_route_on(by_name.get(new["name"], {}), new, dialect) for new in built]
 
 
-def weights(live: Any, dialect: Dialect) -> dict[Any, int]:
-    """Weight by VirtualNode of the first route, which tells the split."""
+def split(canary: Canary, live: Any, dialect: Dialect) -> Route | None:
+    """The split that the first route tells."""
     route: Object = next(iter(objects.items(live)), {})
     targets = _targets_of(route.get(dialect.http) or {})
-    return {dialect.name(target): int(target.get("weight") or 0) for target in targets}
+    weights = {dialect.name(target): int(target.get("weight") or 0) for target in targets}
+    return base.split(weights.get(canary.primary_service, 0), weights.get(canary.canary_service, 0))
+
+
+def stamps(
+    canary: Canary, traits: Traits, settings: RouterSettings
+) -> tuple[objects.Stamp, objects.Stamp, objects.Stamp]:
+    """The metadata of nodes, of what belongs to the apex, and of what belongs to the canary.
+
+    The engine asks for nodes before there is an apex Service: no label of it (4.2).
+    """
+    nodes = objects.apex_stamp(canary, replace(traits, selector=None), settings)
+    owner = objects.owner_stamp(canary, settings)
+    return nodes, replace(owner, annotations=_gateway_annotations(canary)), owner
 
 
 def _name(apex: str, index: int) -> str:

@@ -1,7 +1,6 @@
 """App Mesh, API version v1beta2: nodes that select pods, routers and services (routing.md 7.13)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from flagger_controller.api.base import Object
@@ -11,7 +10,7 @@ from flagger_controller.api.traits import Selector, Traits
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
 from flagger_controller.errors import ConfigError
-from flagger_controller.routing import appmesh_routes, base, objects
+from flagger_controller.routing import appmesh_routes, objects
 from flagger_controller.routing.base import Capabilities, Objects, RouterSettings
 
 ARN: Final = "arn:aws"
@@ -70,10 +69,7 @@ class AppMesh:
                 "does not have: use the Deployment or DaemonSet behind it"
             )
         primary, other, router, main, canary_router, canary_main = self.refs(canary)
-        # The engine asks for nodes before there is an apex Service: no label of it (4.2).
-        stamp = objects.apex_stamp(canary, replace(traits, selector=None), self._settings)
-        owner = objects.owner_stamp(canary, self._settings)
-        told = replace(owner, annotations=appmesh_routes.gateway_annotations(canary))
+        stamp, told, owner = appmesh_routes.stamps(canary, traits, self._settings)
         fixed = appmesh_routes.canary_routes(canary, V1BETA2)
         ours = Selector(selector.key, selector.primary)
         return {
@@ -88,10 +84,7 @@ class AppMesh:
     def read(self, canary: Canary, live: Objects) -> Route | None:
         """The weights of the first route of the apex's VirtualRouter."""
         router = live.get(self.refs(canary)[2])
-        weights = appmesh_routes.weights(objects.spec_of(router).get("routes"), V1BETA2)
-        return base.split(
-            weights.get(canary.primary_service, 0), weights.get(canary.canary_service, 0)
-        )
+        return appmesh_routes.split(canary, objects.spec_of(router).get("routes"), V1BETA2)
 
     def settled(self, canary: Canary, live: Objects) -> str:
         """Always: nothing is asked of App Mesh."""
