@@ -64,6 +64,12 @@ class Apisix:
                 "apisix route selector is empty: name the ApisixRoute in spec.routeRef"
             )
         first, ref = refs
+        if (copy := copies.orphan(canary, refs, live)) is not None:
+            http = [
+                _resplit(canary, rule, route)
+                for rule in objects.items(objects.spec_of(copy).get("http"))
+            ]
+            return {ref: objects.converged(ref, copy, objects.Stamp(), {"http": http})}
         source = copies.original(first, live, "APISIX route", "spec.routeRef")
         annotations = copies.annotations(source)
         found = copies.claimed(canary, ref, live)
@@ -128,6 +134,18 @@ def _rules(canary: Canary, first: Ref, source: Object, route: Route) -> list[Obj
         for rule in ours
         for index, exprs in enumerate(tested)
     ]
+
+
+def _resplit(canary: Canary, rule: Object, route: Route) -> Object:
+    """A rule of an orphan with another split."""
+    weights = {canary.primary_service: route.primary, canary.canary_service: route.canary}
+    backends = [
+        objects.patched(
+            entry, {"weight": weights.get(entry.get("serviceName"), entry.get("weight"))}
+        )
+        for entry in objects.items(rule.get("backends"))
+    ]
+    return objects.patched(rule, {"backends": backends})
 
 
 def _rule(canary: Canary, rule: Object, route: Route) -> Object:

@@ -12,6 +12,7 @@ from flagger_controller.api.canary import Canary, CrossNamespaceObjectReference
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
 from flagger_controller.errors import ConfigError
+from flagger_controller.rollout.case import ACTIVE
 from flagger_controller.routing import objects
 from flagger_controller.routing.base import Objects, RouterSettings
 
@@ -31,6 +32,20 @@ def name_of(reference: CrossNamespaceObjectReference | None) -> str:
 def copy_of(refs: tuple[Ref, ...], live: Objects) -> Object | None:
     """The copy, which is the last of these references."""
     return live.get(refs[-1]) if refs else None
+
+
+def orphan(canary: Canary, refs: tuple[Ref, ...], live: Objects) -> Object | None:
+    """The copy of an original that vanished during a run.
+
+    It goes on to route, so the run has to be able to come to an end: a rollback above all. Nobody
+    begins a run with one.
+
+    Raises:
+        ConfigError: somebody else controls it.
+    """
+    if canary.status.phase not in ACTIVE or not refs or refs[0] in live:
+        return None
+    return claimed(canary, refs[-1], live)
 
 
 def original(ref: Ref, live: Objects, label: str, field: str) -> Object:
@@ -69,6 +84,45 @@ def stamp(
         annotations=annotations,
         owner=canary.owner_reference if settings.own_references else None,
     )
+
+
+def ingress(
+    canary: Canary,
+    live: Objects,
+    settings: RouterSettings,
+    prefix: str,
+    spec: Object,
+    annotations: Mapping[str, str],
+) -> Mapping[Ref, Object]:
+    """The copy of the Ingress that the Canary refers to, with this spec and these annotations.
+
+    Args:
+        canary: the owner of the copy.
+        live: what is there.
+        settings: tell whether the Canary can own it.
+        prefix: of the annotations that configure the data plane.
+        spec: of the copy.
+        annotations: of the copy, those of the original among them.
+    """
+    ref = ingress_refs(canary)[-1]
+    found = pruned(claimed(canary, ref, live), prefix, annotations)
+    marks = stamp(canary, original_ingress(canary, live), settings, annotations)
+    return {ref: objects.converged(ref, found, marks, spec)}
+
+
+def resplit(
+    ref: Ref, copy: Object, annotations: Mapping[str, str], prefix: str | None = None
+) -> Mapping[Ref, Object]:
+    """An orphan whose split is in annotations, with another one.
+
+    Args:
+        ref: of the orphan.
+        copy: the orphan.
+        annotations: that say the split.
+        prefix: of annotations that are to go unless they are among these.
+    """
+    found = copy if prefix is None else pruned(copy, prefix, annotations)
+    return {ref: objects.converged(ref, found, objects.Stamp(annotations=annotations), {})}
 
 
 def annotations(source: Object, *, without: str | None = None) -> dict[str, str]:

@@ -43,13 +43,14 @@ class Nginx:
             ConfigError: the Ingress is missing or does not lead to the apex, or NGINX cannot
                 express what is asked for.
         """
+        refs = self.refs(canary)
+        if (copy := copies.orphan(canary, refs, live)) is not None:
+            annotations = self._annotations(canary, refs[0], copy, route)
+            return copies.resplit(refs[1], copy, annotations, self._prefix)
         source = copies.original_ingress(canary, live)
-        first, ref = self.refs(canary)
-        spec = _spec(canary, first, source)
-        annotations = self._annotations(canary, first, source, route)
-        found = copies.pruned(copies.claimed(canary, ref, live), self._prefix, annotations)
-        stamp = copies.stamp(canary, source, self._settings, annotations)
-        return {ref: objects.converged(ref, found, stamp, spec)}
+        spec = _spec(canary, refs[0], source)
+        annotations = self._annotations(canary, refs[0], source, route)
+        return copies.ingress(canary, live, self._settings, self._prefix, spec, annotations)
 
     def _annotations(
         self, canary: Canary, first: Ref, source: Object, route: Route

@@ -50,13 +50,13 @@ class Skipper:
             ConfigError: the Ingress is missing or does not lead to the apex, or Skipper cannot
                 express what is asked for.
         """
+        refs = self.refs(canary)
+        if (copy := copies.orphan(canary, refs, live)) is not None:
+            return copies.resplit(refs[1], copy, _split(canary, copy, route))
         source = copies.original_ingress(canary, live)
-        first, ref = self.refs(canary)
-        spec = _spec(canary, first, source)
+        spec = _spec(canary, refs[0], source)
         annotations = _annotations(canary, source, route)
-        found = copies.pruned(copies.claimed(canary, ref, live), PREFIX, annotations)
-        stamp = copies.stamp(canary, source, self._settings, annotations)
-        return {ref: objects.converged(ref, found, stamp, spec)}
+        return copies.ingress(canary, live, self._settings, PREFIX, spec, annotations)
 
     def read(self, canary: Canary, live: Objects) -> Route | None:
         """The weights of our two backends; both must be there."""
@@ -84,17 +84,22 @@ def _annotations(canary: Canary, source: Object, route: Route) -> dict[str, str]
     ours = [IN_FORCE, *conditions] if route.canary else [OUT_OF_FORCE]
     copied = copies.annotations(source, without=WEIGHTS)
     predicates = [*ours, *filter(None, [copied.get(PREDICATES)])]
+    return {
+        **copied,
+        **objects.HANDS_OFF,
+        PREDICATES: " && ".join(predicates),
+        **_split(canary, source, route),
+    }
+
+
+def _split(canary: Canary, source: Object, route: Route) -> dict[str, str]:
+    """The weights, beside those of other Services."""
     weights = {
         **{key: weight for key, weight in _weights(source).items() if key != canary.apex_service},
         canary.primary_service: route.primary,
         canary.canary_service: route.canary,
     }
-    return {
-        **copied,
-        **objects.HANDS_OFF,
-        PREDICATES: " && ".join(predicates),
-        WEIGHTS: json.dumps(weights, sort_keys=True, separators=(",", ":")),
-    }
+    return {WEIGHTS: json.dumps(weights, sort_keys=True, separators=(",", ":"))}
 
 
 def _weights(ingress: Object | None) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flagger_controller.api.status import Route
+from flagger_controller.api.status import Phase, Route
 from flagger_controller.api.traits import Selector, Traits
 from flagger_controller.errors import ConfigError
 from flagger_controller.routing import objects
@@ -24,9 +24,11 @@ from .cases import (
     carrier,
     each,
     existing,
+    few_of,
     own_refs,
     router_of,
     routes_of,
+    strategies,
     unreadable,
     written,
 )
@@ -131,6 +133,29 @@ def test_what_is_copied_must_exist(provider: str) -> None:
     assert ref in existing(canary)
     with pytest.raises(ConfigError, match=rf'"{ref.name}" not found; create it, or correct spec\.'):
         router.desired(canary, TRAITS, FIRST, {})
+
+
+@pytest.mark.parametrize(
+    ("provider", "analysis"),
+    [
+        pytest.param(provider, analysis, id=f"{provider}-{name}")
+        for provider in COPYING
+        for name, analysis in strategies(provider).items()
+    ],
+)
+def test_a_run_goes_on_and_back_when_what_is_copied_vanishes(
+    provider: str, analysis: Mapping[str, Any]
+) -> None:
+    router, canary = router_of(provider), canary_for(provider, analysis)
+    first, ref = router.refs(canary)
+    live = written(router, canary, LAST, existing(canary))
+    del live[first]
+    status = canary.status.model_copy(update={"phase": Phase.PROGRESSING})
+    running = canary.model_copy(update={"status": status})
+    for route in (*few_of(provider, analysis, 40), FIRST):
+        live = written(router, running, route, live)
+        assert router.read(running, live) == route
+        assert written(router, running, route, live)[ref] is live[ref]
 
 
 @pytest.mark.parametrize("provider", COPYING)
