@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from flagger_controller.api.status import Phase
+from flagger_controller.api.status import Phase, Route
 from flagger_controller.cluster.client import ApiConflict, ApiError, ApiUnavailable
 from flagger_controller.cluster.fake import Write
 from flagger_controller.rollout.evidence import Answer, Measured, Unmeasured
+from flagger_controller.routing import router_for
+from flagger_controller.routing.base import RouterSettings
 
 from .invariants import check_all, check_now
 from .rig import CANARY, TARGET, Rig
@@ -36,6 +38,13 @@ def scale(rig: Rig, replicas: int) -> None:
     body = rig.found(TARGET)
     body["spec"]["replicas"] = replicas
     rig.api.put(TARGET, body)
+
+
+def shown(rig: Rig, provider: str) -> Route | None:
+    """The split in the cluster."""
+    router = router_for(provider, RouterSettings())
+    found = {ref: rig.api.object(ref) for ref in router.refs(rig.canary)}
+    return router.read(rig.canary, {ref: body for ref, body in found.items() if body is not None})
 
 
 async def ticks(rig: Rig, count: int) -> None:

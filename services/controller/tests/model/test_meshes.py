@@ -1,12 +1,16 @@
 """What is special about routes of several objects, or in no namespace."""
 
+import itertools
+
 import pytest
 
+from flagger_controller.api.status import Phase
 from flagger_controller.cluster import resources
-from flagger_controller.cluster.client import Ref
+from flagger_controller.cluster.client import Object, Ref
 
+from .acts import analysis, shown
 from .rig import CANARY, PRIMARY, Rig
-from .targets import NAME
+from .targets import NAME, NAMESPACE
 
 pytestmark = pytest.mark.looptime
 SERVICE = {"port": 80, "targetPort": 9898, "meshName": "prod"}
@@ -32,3 +36,29 @@ async def test_another_namespaces_route_blocks_the_canary_before_anything_moves(
     assert any("spec.service.name" in condition["message"] for condition in conditions)
     assert rig.api.object(PRIMARY) is None
     await rig.stop()
+
+
+async def test_the_cookie_of_a_run_is_given_while_it_lasts() -> None:
+    rig = Rig()
+    rule = {"match": "Host(`a`)", "services": [{"kind": "TraefikService", "name": NAME}]}
+    rig.api.put(Ref(resources.INGRESS_ROUTES, "edge", NAMESPACE), {"spec": {"routes": [rule]}})
+    named = {"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute", "name": "edge"}
+    cookies = analysis(sessionAffinity={"cookieName": "ck", "maxAge": 60})
+    await rig.initialized(routeRef=named, analysis=cookies)
+    holders = Ref(resources.TRAEFIK_SERVICES, f"{NAME}-affinity", NAMESPACE)
+    seen = [given(rig.found(holders))]
+    rig.push("2")
+    while rig.status.phase is not Phase.SUCCEEDED:
+        await rig.pass_interval()
+        assert shown(rig, "traefik") == rig.status.route
+        seen.append(given(rig.found(holders)))
+    primary, tested = (f"{NAME}-primary", -1), (f"{NAME}-canary", 60)
+    assert [each for each, _ in itertools.groupby(seen)] == [primary, tested, primary]
+    await rig.stop()
+
+
+def given(holders: Object) -> tuple[str, int]:
+    """Where clients with the cookie go, and how many seconds they keep it."""
+    weighted = holders["spec"]["weighted"]
+    (entry,) = weighted["services"]
+    return entry["name"], weighted["sticky"]["cookie"]["maxAge"]

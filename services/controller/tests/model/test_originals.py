@@ -10,10 +10,8 @@ from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Object, Ref
 from flagger_controller.rollout import conditions
 from flagger_controller.rollout.evidence import Unmeasured
-from flagger_controller.routing import router_for
-from flagger_controller.routing.base import RouterSettings
 
-from .acts import METRICS, analysis, stopped
+from .acts import METRICS, analysis, shown, stopped
 from .rig import TARGET, Rig
 from .targets import NAME, NAMESPACE
 
@@ -60,12 +58,6 @@ async def start(provider: str) -> Rig:
         await rig.pass_interval()
     assert shown(rig, provider) == rig.status.route
     return rig
-
-
-def shown(rig: Rig, provider: str) -> Route | None:
-    router = router_for(provider, RouterSettings())
-    found = {ref: rig.api.object(ref) for ref in router.refs(rig.canary)}
-    return router.read(rig.canary, {ref: body for ref, body in found.items() if body is not None})
 
 
 @pytest.mark.parametrize("provider", ORIGINALS)
