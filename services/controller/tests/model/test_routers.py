@@ -92,7 +92,7 @@ STRATEGIES: Mapping[str, Strategy] = {
         {**STEPS, "match": MATCH}, lambda can: can.match and can.match_weights, NIGHTLY
     ),
     "mirrored iterations": Strategy(
-        {**ITERATIONS, "mirror": True}, lambda can: can.mirror_iterations, NIGHTLY
+        {**ITERATIONS, "mirror": True}, lambda can: can.mirror, NIGHTLY
     ),
 }
 

@@ -137,7 +137,11 @@ WORLDS: Mapping[str, World] = {
     "smi:v1alpha2": World("smi:v1alpha2"),
     "smi:v1alpha3": World("smi:v1alpha3"),
     "traefik": _referring(
-        "traefik", "routeRef", resources.INGRESS_ROUTES, {"spec": {"routes": [INGRESS_RULE]}}
+        "traefik",
+        "routeRef",
+        resources.INGRESS_ROUTES,
+        {"spec": {"routes": [INGRESS_RULE]}},
+        cookies=ONE_COOKIE,
     ),
 }
 """Every implementation of `ROUTERS`; some with and without an object of the user's."""
