@@ -1,5 +1,6 @@
-"""Custom resource definitions: ours from the chart, those of Traefik and Gateway API from Go."""
+"""Custom resource definitions: ours from the chart, those of vendors from their Go modules."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from tools.cluster import vendors
@@ -13,15 +14,25 @@ VERSION: Final = "flagger.app/vendor-version"
 
 
 def apply(api: kube.Kube) -> None:
-    """Create or update all definitions and wait until the API server serves them."""
-    applied = [str(api.apply(body)["metadata"]["name"]) for body in vendors.read(OWN)]
-    for name in VENDORS:
+    """Create or update what every test needs, and wait until the API server serves it."""
+    _serve(api, [str(api.apply(body)["metadata"]["name"]) for body in vendors.read(OWN)])
+    apply_vendors(api, VENDORS)
+
+
+def apply_vendors(api: kube.Kube, wanted: Iterable[str]) -> None:
+    """Create or update the definitions of vendors, and wait until the API server serves them."""
+    applied = []
+    for name in wanted:
         version = vendors.VENDORS[name].version
         for body in vendors.definitions(name):
             applied.append(str(body["metadata"]["name"]))
             if _installed(api, applied[-1]) != version:
                 body["metadata"].setdefault("annotations", {})[VERSION] = version
                 api.apply(body)
+    _serve(api, applied)
+
+
+def _serve(api: kube.Kube, applied: list[str]) -> None:
     wait.until(
         "custom resource definitions",
         lambda: all(_established(api, name) for name in applied),

@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from tools.cluster import gobuild, progress
+from tools.cluster import gobuild, progress, settings
 from tools.cluster.images import catalog, engine, suite
 
 from e2e.suite import access, names
@@ -24,6 +24,15 @@ CONTENT: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What an image is made of, besides the Dockerfile."""
 LEFT_OUT: Final = {"tests", "__pycache__"}
+FOREIGN: Final[Mapping[str, tuple[str, str]]] = {
+    "contour": (catalog.CONTOUR_IMAGE, f"projectcontour/contour:{settings.CONTOUR}"),
+    "envoy": (catalog.ENVOY_IMAGE, "envoyproxy/envoy:v1.40.0"),
+    "prometheus": (catalog.PROMETHEUS_IMAGE, "prom/prometheus"),
+    "skipper": (catalog.SKIPPER_IMAGE, f"zalando/skipper:{settings.SKIPPER}"),
+    "traefik": (catalog.TRAEFIK_IMAGE, "traefik:v3"),
+}
+"""Programs of others: the image that is made here, and the one that CLUSTER=current takes unless
+E2E_<NAME> says otherwise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,25 +55,23 @@ def built() -> Images:
     """Return the images, after making those that are missing.
 
     With CLUSTER=current nothing is built: images come from where E2E_IMAGES says (such as
-    `registry.example/team/flagger-`), in the version E2E_TAG; E2E_TRAEFIK and E2E_PROMETHEUS name
-    the other two.
+    `registry.example/team/flagger-`), in the version E2E_TAG.
     """
     if access.provider() == "current":
-        version = os.environ.get("E2E_TAG") or suite.version()
-        return Images(
-            repository=os.environ.get("E2E_IMAGES") or suite.PREFIX,
-            tags=dict.fromkeys(CONTENT, version),
-            traefik=os.environ.get("E2E_TRAEFIK") or "traefik:v3",
-            prometheus=os.environ.get("E2E_PROMETHEUS") or "prom/prometheus",
-        )
-    for tag in (catalog.TRAEFIK_IMAGE, catalog.PROMETHEUS_IMAGE):
-        catalog.image(tag)
-    return Images(
-        repository=suite.PREFIX,
-        tags=_tags(),
-        traefik=catalog.TRAEFIK_IMAGE,
-        prometheus=catalog.PROMETHEUS_IMAGE,
-    )
+        repository = os.environ.get("E2E_IMAGES") or suite.PREFIX
+        tags = dict.fromkeys(CONTENT, os.environ.get("E2E_TAG") or suite.version())
+    else:
+        repository, tags = suite.PREFIX, _tags()
+    return Images(repository, tags, foreign("traefik"), foreign("prometheus"))
+
+
+def foreign(name: str) -> str:
+    """Return the image of a program of others, after making it where it is missing."""
+    made, public = FOREIGN[name]
+    if access.provider() == "current":
+        return os.environ.get(f"E2E_{name.upper()}") or public
+    catalog.image(made)
+    return made
 
 
 def load(images: Images) -> None:

@@ -1,4 +1,4 @@
-"""Where Traefik is reached from this machine."""
+"""Where Traefik and other data planes are reached from this machine."""
 
 import os
 import socket
@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from e2e.suite import access, kube, names
 
 
-def find(api: kube.Kube) -> tuple[str, int]:
-    """Return host and port: E2E_INGRESS (`host:port`), or the first address that answers.
+def find(
+    api: kube.Kube, namespace: str = names.INGRESS, name: str = names.INGRESS
+) -> tuple[str, int]:
+    """Return host and port of a Service: what was given, or the first address that answers.
+
+    Given with E2E_INGRESS (`host:port`) for Traefik, with E2E_INGRESS_<NAME> for others.
 
     Tried are the Service's own address (it is routed on CLUSTER=local), that of a load balancer,
     and the node port on the addresses of the nodes.
@@ -16,24 +20,24 @@ def find(api: kube.Kube) -> tuple[str, int]:
     Raises:
         SuiteError: none answers.
     """
-    given = os.environ.get("E2E_INGRESS")
+    variable = "E2E_INGRESS" if name == names.INGRESS else f"E2E_INGRESS_{name.upper()}"
+    given = os.environ.get(variable)
     if given:
-        name, _, number = given.rpartition(":")
-        return name, int(number)
+        host, _, number = given.rpartition(":")
+        return host, int(number)
     tried = []
-    for host, port in _candidates(api):
+    for host, port in _candidates(api, namespace, name):
         if _open(host, port):
             return host, port
         tried.append(f"{host}:{port}")
     raise access.SuiteError(
-        f"Traefik is not reached from this machine at {', '.join(tried)}. Set E2E_INGRESS=host:port"
-        f", for example while `kubectl -n {names.INGRESS} port-forward service/{names.INGRESS} "
-        "8080:80` runs"
+        f"{name} is not reached from this machine at {', '.join(tried)}. Set {variable}=host:port"
+        f", for example while `kubectl -n {namespace} port-forward service/{name} 8080:80` runs"
     )
 
 
-def _candidates(api: kube.Kube) -> Iterator[tuple[str, int]]:
-    service = api.get("Service", names.INGRESS, names.INGRESS)
+def _candidates(api: kube.Kube, namespace: str, name: str) -> Iterator[tuple[str, int]]:
+    service = api.get("Service", name, namespace)
     port = service["spec"]["ports"][0]
     yield service["spec"]["clusterIP"], int(port["port"])
     for entry in service.get("status", {}).get("loadBalancer", {}).get("ingress", []):

@@ -10,6 +10,7 @@ from tools.cluster import cache, progress, providers, settings
 from e2e.suite import (
     access,
     crds,
+    dataplanes,
     diagnosis,
     helm,
     images,
@@ -60,6 +61,8 @@ def down() -> None:
     """Remove the suite; the cluster stays."""
     reach = access.current()
     api = kube.Kube(reach.kubeconfig)
+    for plane in dataplanes.DATA_PLANES.values():
+        dataplanes.remove(api, plane)
     for namespace, name in ((names.SYSTEM, names.CONTROLLER), *DEPLOYMENTS[3:]):
         reach.attempt(reach.helm, "uninstall", name, f"--namespace={namespace}")
     for body in surroundings.objects():
@@ -114,21 +117,8 @@ def _unready(api: kube.Kube) -> list[str]:
     return [
         f"{namespace}/{name}"
         for namespace, name in DEPLOYMENTS
-        if not rolled_out(api.find("Deployment", name, namespace))
+        if not kube.rolled_out(api.find("Deployment", name, namespace))
     ]
-
-
-def rolled_out(deployment: kube.Object | None) -> bool:
-    """Whether a Deployment's pods are all of its present template, and ready."""
-    if deployment is None:
-        return False
-    wanted, status = deployment["spec"]["replicas"], deployment.get("status", {})
-    return bool(
-        status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-        and status.get("updatedReplicas", 0) == wanted
-        and status.get("replicas", 0) == wanted
-        and status.get("availableReplicas", 0) == wanted
-    )
 
 
 def _state(api: kube.Kube) -> str:

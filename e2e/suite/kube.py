@@ -46,6 +46,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "Gateway": Kind(GATEWAY, "gateways"),
     "GatewayClass": Kind(GATEWAY, "gatewayclasses", namespaced=False),
     "HTTPRoute": Kind(GATEWAY, "httproutes"),
+    "HTTPProxy": Kind("/apis/projectcontour.io/v1", "httpproxies"),
     "Ingress": Kind("/apis/networking.k8s.io/v1", "ingresses"),
     "IngressClass": Kind("/apis/networking.k8s.io/v1", "ingressclasses", namespaced=False),
     "IngressRoute": Kind("/apis/traefik.io/v1alpha1", "ingressroutes"),
@@ -53,6 +54,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "Namespace": Kind("/api/v1", "namespaces", namespaced=False),
     "Node": Kind("/api/v1", "nodes", namespaced=False),
     "Pod": Kind("/api/v1", "pods"),
+    "Role": Kind(RBAC, "roles"),
+    "RoleBinding": Kind(RBAC, "rolebindings"),
     "Secret": Kind("/api/v1", "secrets"),
     "Service": Kind("/api/v1", "services"),
     "ServiceAccount": Kind("/api/v1", "serviceaccounts"),
@@ -210,6 +213,19 @@ def path(kind: str, namespace: str = "", name: str = "") -> str:
         parts += ["namespaces", namespace]
     parts.append(found.plural)
     return "/".join([*parts, name] if name else parts)
+
+
+def rolled_out(deployment: Object | None) -> bool:
+    """Whether a Deployment's pods are all of its present template, and ready."""
+    if deployment is None:
+        return False
+    wanted, status = deployment["spec"]["replicas"], deployment.get("status", {})
+    return bool(
+        status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+        and status.get("updatedReplicas", 0) == wanted
+        and status.get("replicas", 0) == wanted
+        and status.get("availableReplicas", 0) == wanted
+    )
 
 
 def _object(response: requests.Response) -> Object:

@@ -6,6 +6,7 @@ from typing import Final
 ROOT: Final = pathlib.Path(__file__).resolve().parents[2]
 CHARTS: Final = ROOT / "charts"
 PODINFO: Final = ROOT / "examples" / "podinfo" / "manifests"
+DATA_PLANES: Final = ROOT / "e2e" / "dataplanes"
 
 SYSTEM: Final = "flagger-system"
 """Namespace of the controller and its Prometheus."""

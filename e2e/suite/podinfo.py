@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from e2e.suite import history, install, kube, load, names, wait
+from e2e.suite import history, kube, load, names, wait
 
 NAME: Final = "podinfo"
 PRIMARY: Final = "podinfo-primary"
@@ -179,7 +179,7 @@ class App:
 
     def ready(self, deployment: str = PRIMARY) -> bool:
         """Whether all pods of a Deployment are of its template, and ready."""
-        return install.rolled_out(self.api.find("Deployment", deployment, self.namespace))
+        return kube.rolled_out(self.api.find("Deployment", deployment, self.namespace))
 
     def weights(self) -> dict[str, int]:
         """Return the weights in the TraefikService, by Service."""

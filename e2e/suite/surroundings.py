@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+from collections.abc import Mapping
 from typing import Final
 
 import yaml
@@ -24,12 +25,17 @@ def objects(found: images.Images | None = None) -> list[kube.Object]:
             "PYTHON_IMAGE": found.of("podinfo"),
         }
     text = "\n---\n".join((MANIFESTS / f"{n}.yaml").read_text() for n in ("traefik", "prometheus"))
-    for word, value in replacements.items():
-        text = text.replace(word, value)
     config: kube.Object = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": names.PROMETHEUS, "namespace": names.SYSTEM},
         "data": data,
     }
-    return [config, *(body for body in yaml.safe_load_all(text) if body)]
+    return [config, *filled(text, replacements)]
+
+
+def filled(text: str, replacements: Mapping[str, str]) -> list[kube.Object]:
+    """Return the objects of a manifest, with words of it replaced."""
+    for word, value in replacements.items():
+        text = text.replace(word, value)
+    return [body for body in yaml.safe_load_all(text) if body]

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import pytest
 
-from e2e.suite import access, gates, history, install, killing, kube, load, names, podinfo, wait
+from e2e.suite import access, gates, history, killing, kube, load, names, podinfo, wait
 from e2e.suite.namespaces import Maker
 from e2e.tests import expected
 
@@ -151,7 +151,7 @@ def alive(api: kube.Kube) -> None:
     """Wait until a controller runs again."""
     wait.until(
         "a new controller",
-        lambda: install.rolled_out(api.find("Deployment", names.CONTROLLER, names.SYSTEM)),
+        lambda: kube.rolled_out(api.find("Deployment", names.CONTROLLER, names.SYSTEM)),
     )
 
 

@@ -1,6 +1,6 @@
 """Gates hold what they shall hold, whatever happens to the gatekeeper meanwhile."""
 
-from e2e.suite import access, gates, history, install, kube, load, names, podinfo, wait
+from e2e.suite import access, gates, history, kube, load, names, podinfo, wait
 from e2e.tests import expected
 
 PODS = "app.kubernetes.io/name=gatekeeper"
@@ -15,7 +15,7 @@ def restart(api: kube.Kube) -> None:
     def replaced() -> bool:
         found = [pod["metadata"]["name"] for pod in pods(api)]
         deployment = api.get("Deployment", names.GATEKEEPER, names.COMPANIONS)
-        return not set(old) & set(found) and install.rolled_out(deployment)
+        return not set(old) & set(found) and kube.rolled_out(deployment)
 
     wait.until("a new gatekeeper", replaced)
 

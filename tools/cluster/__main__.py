@@ -72,9 +72,11 @@ def build(_: argparse.Namespace) -> int:
 def images(arguments: argparse.Namespace) -> int:
     """Make images: those of the test cluster, and the targets of the repository's Dockerfile.
 
-    Without names: all. A name is a target (`controller`) or the tag of a test image.
+    Without names: all but those of data planes. A name is a target (`controller`) or the tag of a
+    test image.
     """
-    names = arguments.images or (*catalog.tags(), *suite.TARGETS)
+    usual = [tag for tag in catalog.tags() if tag not in catalog.DATA_PLANES]
+    names = arguments.images or (*usual, *suite.TARGETS)
     if unknown := [n for n in names if n not in (*catalog.tags(), *suite.TARGETS)]:
         raise settings.ClusterError(f"no image {', '.join(unknown)} is made here")
     for name in names:

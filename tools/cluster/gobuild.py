@@ -86,6 +86,27 @@ PEERS: Final = {
 }
 """What we are only compared with: built when it is asked for."""
 
+DATA_PLANES: Final = {
+    program.name: program
+    for program in (
+        Program(
+            "contour",
+            settings.CONTOUR,
+            "go/contour",
+            "github.com/projectcontour/contour/cmd/contour",
+            (("github.com/projectcontour/contour/internal/build.Version", settings.CONTOUR),),
+        ),
+        Program(
+            "skipper",
+            settings.SKIPPER,
+            "go/skipper",
+            "github.com/zalando/skipper/cmd/skipper",
+            (("main.version", settings.SKIPPER),),
+        ),
+    )
+}
+"""What moves traffic in end-to-end tests: built when such a test runs."""
+
 
 def binary(name: str) -> pathlib.Path:
     """Return the path of a built program, building it first if needed.
@@ -93,7 +114,7 @@ def binary(name: str) -> pathlib.Path:
     Raises:
         ClusterError: there is no Go, or the build failed.
     """
-    program = {**PROGRAMS, **PEERS}[name]
+    program = {**PROGRAMS, **PEERS, **DATA_PLANES}[name]
     return cache.made(program.key(), lambda folder: _build(program, folder / name)) / name
 
 

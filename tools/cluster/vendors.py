@@ -32,7 +32,7 @@ class Vendor:
 VENDORS: Final = {
     "contour": Vendor(
         "github.com/projectcontour/contour",
-        "v1.33.8",
+        settings.CONTOUR,
         "QoOfwqWws+CVRFpsRC2+f1DmB5IdurtyUtepIsiWfE0=",
         "examples/contour/01-crds.yaml",
     ),

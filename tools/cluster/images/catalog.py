@@ -1,4 +1,4 @@
-"""The images that are made here, without an engine: base, pause, CoreDNS, Traefik, Prometheus.
+"""The images that are made here, without an engine: base, cluster, Prometheus, data planes.
 
 Each is an archive in the cache. Where a program needs nothing but itself the image is only that.
 """
@@ -22,6 +22,9 @@ PIP_CONFIGURATION: Final = f"[global]\ncert = {AUTHORITIES}\ndisable-pip-version
 """pip brings authorities of its own; in the image it shall trust what this machine trusts."""
 TRAEFIK_IMAGE: Final = settings.IMAGE_PREFIX + "traefik:v3"
 PROMETHEUS_IMAGE: Final = settings.IMAGE_PREFIX + "prometheus:debian"
+CONTOUR_IMAGE: Final = settings.IMAGE_PREFIX + "contour:" + settings.CONTOUR
+ENVOY_IMAGE: Final = settings.IMAGE_PREFIX + "envoy:v1"
+SKIPPER_IMAGE: Final = settings.IMAGE_PREFIX + "skipper:" + settings.SKIPPER
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,10 +54,15 @@ RECIPES: Final = {
         Recipe(settings.COREDNS_IMAGE, lambda: gobuild.binary("coredns"), "coredns", user="0"),
         Recipe(TRAEFIK_IMAGE, lambda: wheels.binary("traefik"), "traefik"),
         Recipe(PROMETHEUS_IMAGE, _prometheus, "prometheus", on_base=True),
+        Recipe(CONTOUR_IMAGE, lambda: gobuild.binary("contour"), "contour"),
+        Recipe(ENVOY_IMAGE, lambda: wheels.binary("envoy"), "envoy", on_base=True),
+        Recipe(SKIPPER_IMAGE, lambda: gobuild.binary("skipper"), "skipper"),
     )
 }
 SYSTEM: Final = (settings.PAUSE_IMAGE, settings.COREDNS_IMAGE)
 """What the cluster itself needs."""
+DATA_PLANES: Final = (CONTOUR_IMAGE, ENVOY_IMAGE, SKIPPER_IMAGE)
+"""Made only when somebody asks for them: some take minutes to build."""
 
 
 def tags() -> Sequence[str]:

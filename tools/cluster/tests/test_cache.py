@@ -49,7 +49,8 @@ def test_what_a_killed_maker_left_is_removed(own_cache: pathlib.Path) -> None:
 
 
 def test_every_program_has_a_module_of_its_own_and_a_key_with_its_version() -> None:
-    for program in gobuild.PROGRAMS.values():
+    programs = [*gobuild.PROGRAMS.values(), *gobuild.DATA_PLANES.values()]
+    for program in programs:
         assert (program.module / "go.mod").is_file()
         assert program.key().startswith(f"{program.name}-{program.version}-")
-    assert len({program.key() for program in gobuild.PROGRAMS.values()}) == len(gobuild.PROGRAMS)
+    assert len({program.key() for program in programs}) == len(programs)

@@ -53,8 +53,8 @@ def test_images_of_the_suite_carry_its_version() -> None:
         assert f" AS {target}\n" in dockerfile
 
 
-def test_every_system_image_has_a_recipe() -> None:
-    assert set(catalog.SYSTEM) <= set(catalog.tags())
+def test_every_image_with_a_purpose_has_a_recipe() -> None:
+    assert {*catalog.SYSTEM, *catalog.DATA_PLANES} <= set(catalog.tags())
 
 
 @pytest.mark.cluster
