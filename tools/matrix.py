@@ -26,9 +26,11 @@ LEGEND: Final = """
   with a minimal definition, as the vendor's cannot be had without its registry.
 """
 REAL: Final = {
-    "gatewayapi:v1": "real Traefik",
+    "contour": "real Contour",
+    "gatewayapi:v1": "real Traefik, real Contour",
     "kubernetes": "real kube-proxy",
     "nginx": "real Traefik, which reads the annotations of ingress-nginx",
+    "skipper": "real Skipper",
     "traefik": "real Traefik",
 }
 OURS: Final = frozenset(

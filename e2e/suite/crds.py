@@ -49,5 +49,5 @@ def _established(api: kube.Kube, name: str) -> bool:
     status = api.get("CustomResourceDefinition", name).get("status", {})
     return any(
         condition["type"] == "Established" and condition["status"] == "True"
-        for condition in status.get("conditions", [])
+        for condition in status.get("conditions") or []
     )

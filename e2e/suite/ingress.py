@@ -3,8 +3,12 @@
 import os
 import socket
 from collections.abc import Iterator
+from typing import Final
 
-from e2e.suite import access, kube, names
+from e2e.suite import kube, names, wait
+
+READY_SECONDS: Final = 10.0
+"""A Service has its endpoints a moment after they are ready."""
 
 
 def find(
@@ -18,21 +22,22 @@ def find(
     and the node port on the addresses of the nodes.
 
     Raises:
-        SuiteError: none answers.
+        Deviation: none answers.
     """
     variable = "E2E_INGRESS" if name == names.INGRESS else f"E2E_INGRESS_{name.upper()}"
     given = os.environ.get(variable)
     if given:
         host, _, number = given.rpartition(":")
         return host, int(number)
-    tried = []
-    for host, port in _candidates(api, namespace, name):
-        if _open(host, port):
-            return host, port
-        tried.append(f"{host}:{port}")
-    raise access.SuiteError(
-        f"{name} is not reached from this machine at {', '.join(tried)}. Set {variable}=host:port"
-        f", for example while `kubectl -n {namespace} port-forward service/{name} 8080:80` runs"
+    tried = list(_candidates(api, namespace, name))
+    return wait.until(
+        f"{name} is reached from this machine at one of {tried}",
+        lambda: next((place for place in tried if _open(*place)), None),
+        seconds=READY_SECONDS,
+        state=lambda: (
+            f"Set {variable}=host:port, for example while `kubectl -n {namespace} port-forward "
+            f"service/{name} 8080:80` runs"
+        ),
     )
 
 

@@ -199,10 +199,11 @@ class Kube:
         ]
         return found
 
-    def proxied(self, namespace: str, service: str, where: str, **query: str) -> str:
-        """Ask a Service in the cluster through the API server; `service` is `name:port`."""
-        prefix = f"/api/v1/namespaces/{namespace}/services/{service}/proxy"
-        return self.send("GET", prefix + where, query=query).text
+    def proxied(
+        self, namespace: str, name: str, where: str, *, kind: str = "Service", **query: str
+    ) -> str:
+        """Ask a Service or a Pod in the cluster through the API server; `name` is `name:port`."""
+        return self.send("GET", f"{path(kind, namespace, name)}/proxy{where}", query=query).text
 
 
 def path(kind: str, namespace: str = "", name: str = "") -> str:

@@ -7,6 +7,7 @@ tested, too.
 import copy
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ NAME: Final = "podinfo"
 PRIMARY: Final = "podinfo-primary"
 FIRST: Final = "1.0.0"
 SUFFIX: Final = "example.com"
+PORT: Final = 9898
+COUNTER: Final = re.compile(r'http_requests_total\{.*path="/"')
 WORKLOAD: Final = {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME}
 
 RELEASE_SECONDS: Final = 300.0
@@ -148,7 +151,7 @@ class App:
                     "provider": provider,
                     "targetRef": WORKLOAD,
                     "progressDeadlineSeconds": 60,
-                    "service": {"port": 80, "targetPort": 9898, **(service or {})},
+                    "service": {"port": 80, "targetPort": PORT, **(service or {})},
                     "analysis": wanted,
                     **spec,
                 },
@@ -180,6 +183,22 @@ class App:
     def ready(self, deployment: str = PRIMARY) -> bool:
         """Whether all pods of a Deployment are of its template, and ready."""
         return kube.rolled_out(self.api.find("Deployment", deployment, self.namespace))
+
+    def answered(self, deployment: str = NAME) -> int:
+        """Return how many requests for `/` the pods of a Deployment have answered, as they say.
+
+        Those that are about to end are not asked.
+        """
+        pods = self.api.select("Pod", self.namespace, labelSelector=f"app={deployment}")
+        texts = [
+            self.api.proxied(
+                self.namespace, f"{pod['metadata']['name']}:{PORT}", "/metrics", kind="Pod"
+            )
+            for pod in pods
+            if "deletionTimestamp" not in pod["metadata"]
+        ]
+        lines = [line for text in texts for line in text.splitlines()]
+        return sum(int(line.split()[-1]) for line in lines if COUNTER.match(line))
 
     def weights(self) -> dict[str, int]:
         """Return the weights in the TraefikService, by Service."""

@@ -1,14 +1,12 @@
 """Routers on real data planes: what clients get while the controller moves the traffic."""
 
-from typing import Any
-
-from e2e.suite import history, kube, load, podinfo, wait
-from e2e.tests.test_strategies import INSIDER, MATCH, METRICS, gateway, templates
+from e2e.suite import access, history, kube, load, podinfo, wait
+from e2e.tests import plays
+from e2e.tests.test_strategies import gateway
 
 ROUTE = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "name": "shop"}
 INGRESS_ROUTE = {"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute", "name": podinfo.NAME}
 INGRESS = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "shop"}
-CANARY = f"{podinfo.NAME}-canary"
 
 
 def own_route(app: podinfo.App, service: kube.Object) -> kube.Object:
@@ -44,16 +42,16 @@ def test_a_route_of_ones_own_is_split_and_given_back(
     app: podinfo.App, past: history.History
 ) -> None:
     route = own_route(app, gateway(app))
-    templates(app)
+    plays.templates(app)
     app.deploy()
-    wanted = podinfo.analysis(stepWeights=[50], metrics=METRICS)
+    wanted = podinfo.analysis(stepWeights=[50], metrics=plays.METRICS)
     app.canary(wanted, provider="gatewayapi:v1", routeRef=ROUTE)
     app.bootstrap(past)
     assert shop(app) == route
     with load.Load(app.address) as clients:
         mark = past.mark()
         app.release("2.0.0")
-        wait.until("a split", lambda: CANARY in str(shop(app)), seconds=120)
+        wait.until("a split", lambda: plays.CANARY in str(shop(app)), seconds=120)
         assert shop(app)["rules"][0] == route["rules"][0]
         podinfo.promoted(past, mark)
         app.serves("2.0.0")
@@ -62,8 +60,8 @@ def test_a_route_of_ones_own_is_split_and_given_back(
     assert shop(app) == route
 
 
-def ingress(app: podinfo.App) -> None:
-    """Create the application's Ingress, for ingress-nginx or what reads its annotations."""
+def ingress(app: podinfo.App, name: str = "nginx") -> None:
+    """Create the application's Ingress, in a class."""
     backend = {"service": {"name": podinfo.NAME, "port": {"number": 80}}}
     path = {"path": "/", "pathType": "Prefix", "backend": backend}
     app.api.apply(
@@ -72,7 +70,7 @@ def ingress(app: podinfo.App) -> None:
             "kind": INGRESS["kind"],
             "metadata": {"name": INGRESS["name"], "namespace": app.namespace},
             "spec": {
-                "ingressClassName": "nginx",
+                "ingressClassName": name,
                 "rules": [{"host": app.host, "http": {"paths": [path]}}],
             },
         }
@@ -83,9 +81,9 @@ def test_weights_by_the_annotations_of_ingress_nginx(
     app: podinfo.App, past: history.History
 ) -> None:
     ingress(app)
-    templates(app)
+    plays.templates(app)
     app.deploy()
-    wanted = podinfo.analysis(stepWeights=[20, 50], metrics=METRICS)
+    wanted = podinfo.analysis(stepWeights=[20, 50], metrics=plays.METRICS)
     app.canary(wanted, provider="nginx", ingressRef=INGRESS)
     app.bootstrap(past)
     with load.Load(app.address) as clients:
@@ -100,31 +98,14 @@ def test_weights_by_the_annotations_of_ingress_nginx(
 
 def test_a_b_by_the_annotations_of_ingress_nginx(app: podinfo.App, past: history.History) -> None:
     ingress(app)
-    play_by_header(app, past, provider="nginx", ingressRef=INGRESS)
+    plays.by_header(app, past, provider="nginx", ingressRef=INGRESS)
 
 
 def test_a_b_with_copies_of_traefiks_rules(app: podinfo.App, past: history.History) -> None:
     app.route()
-    play_by_header(app, past, provider="traefik", routeRef=INGRESS_ROUTE)
+    plays.by_header(app, past, provider="traefik", routeRef=INGRESS_ROUTE)
 
 
-def play_by_header(app: podinfo.App, past: history.History, **spec: Any) -> None:
-    """Play an A/B test: insiders get the new version, the public the old one until the end."""
-    templates(app)
-    app.deploy()
-    app.canary(podinfo.analysis(iterations=3, match=MATCH, metrics=METRICS), **spec)
-    app.bootstrap(past)
-    with (
-        load.Load(app.address, rate=50) as public,
-        load.Load(app.address, rate=50, headers=INSIDER) as insiders,
-    ):
-        mark = past.mark()
-        app.release("2.0.0")
-        past.told("canary iteration 2/3", since=mark, seconds=240)
-        tested = past.mark()
-        assert {answer.version for answer in public.answers(mark, tested)} == {podinfo.FIRST}
-        assert {answer.version for answer in insiders.answers(mark)[-20:]} == {"2.0.0"}
-        podinfo.promoted(past, mark)
-        app.serves("2.0.0")
-    assert public.failures() == []
-    assert insiders.failures() == []
+def test_copies_by_traefik(app: podinfo.App, past: history.History, reach: access.Access) -> None:
+    app.route()
+    plays.mirrored(app, past, reach)

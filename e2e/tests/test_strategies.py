@@ -1,16 +1,8 @@
 """A/B testing and blue/green, through Gateway API and with nothing but Services."""
 
-import yaml
-
 from e2e.suite import history, kube, load, names, podinfo, wait
-from e2e.tests import expected
+from e2e.tests import expected, plays
 
-INSIDER = {"X-Canary": "insider"}
-MATCH = [{"headers": {"x-canary": {"exact": "insider"}}}]
-RATE = "podinfo-success-rate"
-METRICS = [
-    {"name": RATE, "templateRef": {"name": RATE}, "interval": "20s", "thresholdRange": {"min": 99}}
-]
 LOADTESTER = f"http://{names.LOADTESTER}.{names.COMPANIONS}/"
 
 
@@ -33,14 +25,6 @@ def programmed(app: podinfo.App) -> bool:
     )
 
 
-def templates(app: podinfo.App) -> None:
-    """Create the examples' metric templates: queries of what podinfo itself reports."""
-    text = names.PODINFO.joinpath("gatewayapi", "metrics.yaml").read_text()
-    for body in yaml.safe_load_all(text):
-        body["metadata"]["namespace"] = app.namespace
-        app.api.apply(body)
-
-
 def load_hook(app: podinfo.App) -> kube.Object:
     """Load straight to the canary's Service: no client gets there in a blue/green run."""
     command = f"hey -z 20s -q 10 -c 2 http://podinfo-canary.{app.namespace}/"
@@ -57,32 +41,7 @@ def backends(app: podinfo.App) -> list[dict[str, int]]:
 
 
 def test_a_b_through_a_gateway(app: podinfo.App, past: history.History) -> None:
-    service = gateway(app)
-    templates(app)
-    app.deploy()
-    wanted = podinfo.analysis(iterations=3, match=MATCH, metrics=METRICS)
-    app.canary(wanted, provider="gatewayapi:v1", service=service)
-    app.bootstrap(past)
-    with (
-        load.Load(app.address, rate=50) as public,
-        load.Load(app.address, rate=50, headers=INSIDER) as insiders,
-    ):
-        mark = past.mark()
-        app.release("2.0.0")
-        past.until(
-            "the second iteration",
-            lambda state: state.iterations >= 2,
-            since=mark,
-            seconds=240,
-            never=("Failed",),
-        )
-        tested = past.mark()
-        assert {answer.version for answer in public.answers(mark, tested)} == {podinfo.FIRST}
-        assert {answer.version for answer in insiders.answers(mark)[-20:]} == {"2.0.0"}
-        podinfo.promoted(past, mark)
-        app.serves("2.0.0")
-    assert public.failures() == []
-    assert insiders.failures() == []
+    mark = plays.by_header(app, past, provider="gatewayapi:v1", service=gateway(app))
     assert expected.essential(past.texts(mark), app.namespace) == [
         expected.DETECTED,
         expected.STARTING,
@@ -91,18 +50,17 @@ def test_a_b_through_a_gateway(app: podinfo.App, past: history.History) -> None:
         expected.TO_PRIMARY,
         expected.COMPLETED,
     ]
-    assert app.version() == "2.0.0"
     assert backends(app) == [
-        {podinfo.PRIMARY: 100, f"{podinfo.NAME}-canary": 0},
+        {podinfo.PRIMARY: 100, plays.CANARY: 0},
         {podinfo.PRIMARY: 100},
     ]
 
 
 def test_blue_green_through_a_gateway(app: podinfo.App, past: history.History) -> None:
     service = gateway(app)
-    templates(app)
+    plays.templates(app)
     app.deploy()
-    wanted = podinfo.analysis(iterations=2, metrics=METRICS, webhooks=[load_hook(app)])
+    wanted = podinfo.analysis(iterations=2, metrics=plays.METRICS, webhooks=[load_hook(app)])
     app.canary(wanted, provider="gatewayapi:v1", service=service)
     app.bootstrap(past)
     with load.Load(app.address, rate=50) as clients:
@@ -125,14 +83,14 @@ def test_blue_green_through_a_gateway(app: podinfo.App, past: history.History) -
         expected.COMPLETED,
     ]
     assert app.version() == "2.0.0"
-    assert backends(app) == [{podinfo.PRIMARY: 100, f"{podinfo.NAME}-canary": 0}]
+    assert backends(app) == [{podinfo.PRIMARY: 100, plays.CANARY: 0}]
 
 
 def test_weights_through_a_gateway(app: podinfo.App, past: history.History) -> None:
     service = gateway(app)
-    templates(app)
+    plays.templates(app)
     app.deploy()
-    wanted = podinfo.analysis(stepWeights=[10, 50], metrics=METRICS)
+    wanted = podinfo.analysis(stepWeights=[10, 50], metrics=plays.METRICS)
     app.canary(wanted, provider="gatewayapi:v1", service=service)
     app.bootstrap(past)
     with load.Load(app.address) as clients:
@@ -143,7 +101,7 @@ def test_weights_through_a_gateway(app: podinfo.App, past: history.History) -> N
     assert clients.failures() == []
     assert past.weights(mark) == [0, 10, 50]
     assert set(load.versions(clients.answers())) == {podinfo.FIRST, "2.0.0"}
-    assert backends(app) == [{podinfo.PRIMARY: 100, f"{podinfo.NAME}-canary": 0}]
+    assert backends(app) == [{podinfo.PRIMARY: 100, plays.CANARY: 0}]
 
 
 def test_blue_green_without_a_mesh(app: podinfo.App, past: history.History) -> None:
