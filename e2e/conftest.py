@@ -12,6 +12,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from e2e.suite import access, diagnosis, history, images, ingress, install, kube, podinfo, wait
 from e2e.suite.namespaces import Maker
 
+# Else a claim that does not hold would fail without what was found instead.
+pytest.register_assert_rewrite("e2e.tests.plays")
+
 HERE = pathlib.Path(__file__).parent
 TEST_SECONDS = 600
 """Without bringing up cluster and suite: the first time they are built."""

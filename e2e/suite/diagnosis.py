@@ -5,18 +5,29 @@ import json
 from e2e.suite import kube, names
 
 LOG_LINES = "400"
+KINDS = ("Canary", "Deployment", "TraefikService", "HTTPRoute", "HTTPProxy", "Ingress")
 
 
 def describe(api: kube.Kube, namespace: str) -> str:
     """Return canaries, workloads, routes and what the controller said about them."""
     lines = []
-    for kind in ("Canary", "Deployment", "TraefikService", "HTTPRoute"):
-        for body in api.select(kind, namespace):
+    for kind in KINDS:
+        for body in _all(api, kind, namespace):
             body["metadata"].pop("managedFields", None)
             shown = {"spec": _spec(kind, body), "status": body.get("status", {})}
             lines.append(f"{kind} {body['metadata']['name']}: {json.dumps(shown)}")
     pods = [f"Pod {p['metadata']['name']}: {trouble(p)}" for p in api.select("Pod", namespace)]
     return "\n".join([*lines, *pods, *_log(api, namespace)])
+
+
+def _all(api: kube.Kube, kind: str, namespace: str) -> list[kube.Object]:
+    """Return the objects of a kind; none where its data plane was not installed yet."""
+    try:
+        return api.select(kind, namespace)
+    except kube.ApiError as error:
+        if error.status == 404:
+            return []
+        raise
 
 
 def _spec(kind: str, body: kube.Object) -> object:

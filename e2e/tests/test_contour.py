@@ -57,10 +57,15 @@ def test_rolled_back_behind_an_httpproxy(
     plays.rolled_back(app, past, plays.BUILT_IN, **proxy)
 
 
+@pytest.mark.parametrize("percent", [100, 50])
 def test_copies_by_an_httpproxy(
-    app: podinfo.App, past: history.History, reach: access.Access, proxy: dict[str, Any]
+    app: podinfo.App,
+    past: history.History,
+    reach: access.Access,
+    proxy: dict[str, Any],
+    percent: int,
 ) -> None:
-    plays.mirrored(app, past, reach, **proxy)
+    plays.mirrored(app, past, reach, percent, **proxy)
 
 
 def test_cookies_of_an_httpproxy(
@@ -74,6 +79,12 @@ def test_weights_of_an_httproute(
 ) -> None:
     plays.templates(app)
     plays.by_weight(app, past, reach, plays.METRICS, **route)
+
+
+def test_a_b_of_an_httproute(
+    app: podinfo.App, past: history.History, route: dict[str, Any]
+) -> None:
+    plays.by_header(app, past, **route)
 
 
 def test_copies_by_an_httproute(

@@ -1,5 +1,7 @@
 """Routers on real data planes: what clients get while the controller moves the traffic."""
 
+import pytest
+
 from e2e.suite import access, history, kube, load, podinfo, wait
 from e2e.tests import plays
 from e2e.tests.test_strategies import gateway
@@ -106,6 +108,9 @@ def test_a_b_with_copies_of_traefiks_rules(app: podinfo.App, past: history.Histo
     plays.by_header(app, past, provider="traefik", routeRef=INGRESS_ROUTE)
 
 
-def test_copies_by_traefik(app: podinfo.App, past: history.History, reach: access.Access) -> None:
+@pytest.mark.parametrize("percent", [100, 50])
+def test_copies_by_traefik(
+    app: podinfo.App, past: history.History, reach: access.Access, percent: int
+) -> None:
     app.route()
-    plays.mirrored(app, past, reach)
+    plays.mirrored(app, past, reach, percent)
