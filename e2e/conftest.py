@@ -1,15 +1,27 @@
 """Brings up cluster and suite once a session, gives each test a namespace of its own."""
 
+import contextlib
 import pathlib
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from e2e.suite import access, diagnosis, history, images, ingress, install, kube, podinfo, wait
+from e2e.suite import (
+    access,
+    dataplanes,
+    diagnosis,
+    history,
+    images,
+    ingress,
+    install,
+    kube,
+    podinfo,
+    wait,
+)
 from e2e.suite.namespaces import Maker
 
 # Else a claim that does not hold would fail without what was found instead.
@@ -37,11 +49,16 @@ def reach(request: pytest.FixtureRequest) -> access.Access:
     reason = access.obstacle()
     if reason:
         pytest.skip(reason)
+    with shown(request):
+        return install.up()
+
+
+def shown(request: pytest.FixtureRequest) -> contextlib.AbstractContextManager[None]:
+    """Let the person at the terminal see why minutes pass the first time."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
     assert capture
-    # Minutes may pass the first time: the person at the terminal sees why.
-    with capture.global_and_fixture_disabled():
-        return install.up()
+    found: contextlib.AbstractContextManager[None] = capture.global_and_fixture_disabled()
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +91,23 @@ def namespaces(api: kube.Kube) -> Iterator[list[str]]:
 @pytest.fixture(scope="session")
 def entry(api: kube.Kube) -> tuple[str, int]:
     return ingress.find(api)
+
+
+@pytest.fixture(scope="module")
+def data_plane(
+    api: kube.Kube, request: pytest.FixtureRequest
+) -> Iterator[Callable[[str], tuple[str, int]]]:
+    """Return what installs a data plane until the module ends; it returns host and port.
+
+    A module that plays on another one than Traefik has a fixture `entry` of its own with that.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def installed(name: str) -> tuple[str, int]:
+            with shown(request):
+                return stack.enter_context(dataplanes.installed(api, name))
+
+        yield installed
 
 
 @pytest.fixture

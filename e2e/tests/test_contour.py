@@ -1,20 +1,19 @@
 """Contour and its Envoy as data plane: HTTPProxies, and the one Gateway that it serves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from e2e.suite import access, dataplanes, history, kube, podinfo
+from e2e.suite import access, history, podinfo
 from e2e.tests import plays
 
 NAME = "contour"
 
 
 @pytest.fixture(scope="module")
-def entry(api: kube.Kube) -> Iterator[tuple[str, int]]:
-    with dataplanes.installed(api, NAME) as found:
-        yield found
+def entry(data_plane: Callable[[str], tuple[str, int]]) -> tuple[str, int]:
+    return data_plane(NAME)
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """Skipper as data plane: an Ingress and its copy, weights in annotations."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from e2e.suite import access, dataplanes, history, kube, podinfo
+from e2e.suite import access, history, podinfo
 from e2e.tests import plays
 from e2e.tests.test_routers import INGRESS, ingress
 
@@ -13,9 +13,8 @@ NAME = "skipper"
 
 
 @pytest.fixture(scope="module")
-def entry(api: kube.Kube) -> Iterator[tuple[str, int]]:
-    with dataplanes.installed(api, NAME) as found:
-        yield found
+def entry(data_plane: Callable[[str], tuple[str, int]]) -> tuple[str, int]:
+    return data_plane(NAME)
 
 
 @pytest.fixture
