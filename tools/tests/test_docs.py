@@ -82,8 +82,9 @@ def test_what_is_named_exists(page: pathlib.Path) -> None:
 
 
 def named_below(folder: pathlib.Path) -> set[str]:
-    """Modules and functions."""
-    modules = [*folder.rglob("test_*.py"), *(ROOT / "libs/common/tests").rglob("test_*.py")]
+    """Modules and functions, with those of what all share."""
+    places = (folder, ROOT / "libs/common/tests", ROOT / "charts/tests")
+    modules = [module for place in places for module in place.rglob("test_*.py")]
     functions = (
         re.findall(r"^ *(?:async )?def (test_\w+)", m.read_text(), re.MULTILINE) for m in modules
     )
