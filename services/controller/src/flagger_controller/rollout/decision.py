@@ -25,6 +25,8 @@ class Event:
     """Logged at level error; a Warning for Kubernetes."""
     phase: Phase | None = None
     """The phase that event webhooks carry; None: the phase before the decision."""
+    failure: bool = False
+    """It ends a release that did not work."""
 
 
 @dataclass(frozen=True)

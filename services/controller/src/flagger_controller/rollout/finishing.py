@@ -69,16 +69,17 @@ def _success(case: Case, hooks: list[Announcement]) -> tuple[Announcement, ...]:
 
 
 def _failure(case: Case, hooks: list[Announcement]) -> tuple[Announcement, ...]:
+    """An error, also where people asked for the rollback (alerting.md A10)."""
     reason = case.status.run.reason
-    severity = Severity.WARN if reason == messages.MANUAL_ROLLBACK else Severity.ERROR
-    alert, counted = Alert(reason, severity), Counted(succeeded=False)
+    alert, counted = Alert(reason, Severity.ERROR), Counted(succeeded=False)
     promotion = messages.promotion_failed_alert("")
     if reason.startswith(promotion):
         error = reason.removeprefix(promotion)
         text = messages.promotion_failed(case.canary, error)
-        event = Event(text, warning=True, phase=Phase.PROMOTING)
+        event = Event(text, warning=True, phase=Phase.PROMOTING, failure=True)
         return (counted, event, alert, *hooks)
-    return (counted, alert, Event(messages.failed(case.canary), warning=True), *hooks)
+    failed = Event(messages.failed(case.canary), warning=True, failure=True)
+    return (counted, alert, failed, *hooks)
 
 
 def promotion_superseded(case: Case) -> Outcome:

@@ -4,6 +4,7 @@ People grep for these: a change here is a change of the interface.
 """
 
 from flagger_controller.api.canary import Canary
+from flagger_controller.api.status import Phase
 from flagger_controller.rollout.decision import Alert, Event, Severity
 
 SUSPENDED = "skipping canary run as object is suspended"
@@ -46,8 +47,9 @@ def initialized_alert(canary: Canary) -> Alert:
 
 
 def waiting_rollout(canary: Canary, hook: str) -> Event:
-    """A confirm-rollout gate is closed."""
-    return Event(f"Halt {canary.key} advancement waiting for approval {hook}", warning=True)
+    """A confirm-rollout gate is closed (alerting.md A14: told in the phase that is entered)."""
+    text = f"Halt {canary.key} advancement waiting for approval {hook}"
+    return Event(text, warning=True, phase=Phase.WAITING)
 
 
 def waiting_traffic(canary: Canary, hook: str) -> Event:
@@ -59,7 +61,7 @@ def waiting_traffic(canary: Canary, hook: str) -> Event:
 def waiting_promotion(canary: Canary, hook: str) -> Event:
     """A confirm-promotion gate is closed."""
     text = f"Halt {canary.key} advancement waiting for promotion approval {hook}"
-    return Event(text, warning=True)
+    return Event(text, warning=True, phase=Phase.WAITING_PROMOTION)
 
 
 WAITING_ROLLOUT_ALERT = Alert("Canary is waiting for approval.", Severity.WARN)
@@ -117,7 +119,9 @@ def completed(canary: Canary, *, skipped: bool) -> str:
 def threshold_reached(canary: Canary, failed: int) -> Event:
     """Too many failed checks."""
     return Event(
-        f"Rolling back {canary.key} failed checks threshold reached {failed}", warning=True
+        f"Rolling back {canary.key} failed checks threshold reached {failed}",
+        warning=True,
+        failure=True,
     )
 
 
@@ -128,12 +132,14 @@ def threshold_alert(failed: int) -> str:
 
 def manual_rollback(canary: Canary) -> Event:
     """A rollback hook said yes."""
-    return Event(f"Rolling back {canary.key} manual webhook invoked", warning=True)
+    return Event(f"Rolling back {canary.key} manual webhook invoked", warning=True, failure=True)
 
 
 def deadline_exceeded(canary: Canary, error: str) -> Event:
     """A workload can no longer become ready."""
-    return Event(f"Rolling back {canary.key} progress deadline exceeded {error}", warning=True)
+    return Event(
+        f"Rolling back {canary.key} progress deadline exceeded {error}", warning=True, failure=True
+    )
 
 
 def deadline_alert(error: str) -> str:

@@ -118,6 +118,13 @@ class Walk:
             if isinstance(each, Event) and each.warning
         ]
 
+    def told(self, beginning: str) -> Event:
+        """The only event with such a text."""
+        said = self.decision.announcements
+        events = [each for each in said if isinstance(each, Event)]
+        (found,) = (each for each in events if each.text.startswith(beginning))
+        return found
+
     @property
     def alerts(self) -> list[str]:
         said = self.decision.announcements

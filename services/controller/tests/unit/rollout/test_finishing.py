@@ -226,12 +226,13 @@ def test_a_success_is_announced(reason: str, event: str, alert: str, skipped: bo
     [
         ("Failed checks threshold reached 2", "error"),
         ("Progress deadline exceeded dead", "error"),
-        ("Rolling back manual webhook invoked", "warn"),
+        ("Rolling back manual webhook invoked", "error"),
     ],
 )
 def test_a_failure_is_announced(reason: str, severity: str) -> None:
     walk = Walk(case(finished(Phase.FAILED, reason)))
     assert walk.events == ["Canary failed! Scaling down podinfo"]
+    assert walk.told("Canary failed!").failure
     assert walk.alerts == [f"{severity} {reason}"]
     assert outcome(walk) == Outcome(succeeded=False)
 

@@ -248,7 +248,7 @@ def test_rollback_hook() -> None:
         "Canary failed! Scaling down podinfo",
         "Post-rollout check post-rollout passed",
     ]
-    assert scenario.alerts[-1] == "warn Rolling back manual webhook invoked"
+    assert scenario.alerts[-1] == "error Rolling back manual webhook invoked"
 
 
 def test_closed_gate_before_the_rollout() -> None:

@@ -56,6 +56,7 @@ def test_a_closed_gate_waits(phase: Phase) -> None:
         "Confirm-rollout check first passed",
         "Halt podinfo advancement waiting for approval second",
     ]
+    assert walk.told("Halt").phase is Phase.WAITING
     assert walk.alerts == ["warn Canary is waiting for approval."]
     assert walk.status.last_applied_spec == status(phase).last_applied_spec
     assert walk.status.run.waiting_from is phase

@@ -150,6 +150,7 @@ def test_the_promotion_gate(analysis: dict[str, Any], at: Any, provider: str) ->
     whole = spec(GATE, **analysis)
     closed = Walk(case(at, spec=whole, provider=provider), {"gate": DENIED})
     assert (closed.status.phase, closed.warnings) == (Phase.WAITING_PROMOTION, [WAITING])
+    assert closed.told("Halt").phase is Phase.WAITING_PROMOTION
     assert closed.alerts == ["warn Canary promotion is waiting for approval."]
     assert (closed.status.canary_weight, closed.status.iterations) == (
         *(at.canary_weight, at.iterations),
