@@ -74,6 +74,7 @@ def test_default_flags(render: Render) -> None:
         (["includeLabelPrefix=*"], ["-include-label-prefix=*"]),
         (["ingressClass=contour"], ["-ingress-class=contour"]),
         (["eventWebhook=http://e"], ["-event-webhook=http://e"]),
+        (["eventsAddr=http://flux"], ["-events-addr=http://flux"]),
         (
             ["kubeconfigQPS=1000000", "kubeconfigBurst=20"],
             ["-kubeconfig-qps=1000000", "-kubeconfig-burst=20"],

@@ -61,6 +61,7 @@ def test_charts(render: Render, chart: str, settings: tuple[str, ...]) -> None:
         ("meshProvider=traefik", "selectorLabels=app", "includeLabelPrefix=a", "clusterName=c"),
         ("slack.url=http://s", "slack.channel=c", "slack.proxyUrl=http://p"),
         ("msteams.url=http://s", "msteams.proxyUrl=http://p", "eventWebhook=http://e"),
+        ("eventsAddr=http://flux",),
         ("kubeconfigQPS=1", "kubeconfigBurst=2", "threadiness=3", "noCrossNamespaceRefs=true"),
         ("ingressClass=c", "ingressAnnotationsPrefix=p", "configTracking.enabled=false"),
     ],

@@ -6,16 +6,21 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import click
+import jsonschema
 import pytest
 import yaml
 
-from flagger_controller.api import validation
+from flagger_controller.alerts import compose
+from flagger_controller.api import crds, validation
+from flagger_controller.api.alertprovider import CHANNELS
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Run
 from flagger_controller.metrics.recorder import Recorder
 from flagger_controller.operator import cli
+from flagger_controller.rollout.decision import Alert, Severity
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = (
@@ -122,6 +127,29 @@ def test_example_canaries_are_good_ones(page: pathlib.Path) -> None:
                 assert validation.warnings(canary, provider) == []
 
 
+def test_example_alert_providers_are_good_ones() -> None:
+    kinds = {kind.name: crds.open_api(kind) for kind in crds.KINDS}
+    examples = [
+        body
+        for text in blocks(ROOT / "docs/alerting.md", "yaml")
+        for body in yaml.safe_load_all(text)
+        if body["kind"] == "AlertProvider"
+    ]
+    assert len(examples) >= len(CHANNELS)
+    for body in examples:
+        jsonschema.validate(body, kinds["AlertProvider"])
+
+
+def test_every_variable_of_a_message_is_explained() -> None:
+    text = (ROOT / "docs/alerting.md").read_text().partition("| variable |")[2]
+    rows = re.findall(r"^\| ([^|]*) \|", text.partition("\n\n")[0], re.MULTILINE)
+    explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}
+    canary = Canary.from_api({"metadata": {"name": "x"}, "spec": {"targetRef": target}})
+    message = compose.message(canary, Alert("x", Severity.INFO), "c", datetime.now(UTC))
+    assert explained == compose.variables(message).keys()
+
+
 def test_every_flag_is_in_the_table() -> None:
     options = [each for each in cli.command(lambda _: 0).params if isinstance(each, click.Option)]
     flags = {each.opts[0] for each in options if not each.hidden} - {"-h"}
@@ -138,6 +166,14 @@ def test_every_sharp_edge_of_the_engine_has_a_row_with_a_test() -> None:
     covered = {found for each in cells for found in re.findall(r"S\d+|fault [A-Z]", each)}
     edges = {f"S{number}" for number in range(1, 35)}
     assert edges | {f"fault {letter}" for letter in "ABCDEKR"} <= covered
+
+
+def test_every_sharp_edge_of_alerts_has_a_row() -> None:
+    text = (ROOT / "docs/compatibility.md").read_text()
+    alerts = text.partition("## Alerts")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| .* \| (A\d+) \| .*test", alerts, re.MULTILINE)
+    rows += re.findall(r"^\| .* \| (A\d+) \| replay", alerts, re.MULTILINE)
+    assert set(rows) == {f"A{number}" for number in range(1, 26)}
 
 
 def test_series_in_the_table_exist() -> None:

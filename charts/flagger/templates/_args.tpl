@@ -50,6 +50,9 @@
 {{- with $values.eventWebhook }}
 - -event-webhook={{ . }}
 {{- end }}
+{{- with $values.eventsAddr }}
+- -events-addr={{ . }}
+{{- end }}
 {{- with $values.kubeconfigQPS }}
 - -kubeconfig-qps={{ int . }}
 {{- end }}

@@ -1,20 +1,36 @@
 """From a decision's alert to a message, and who gets it (alerting.md sections 3 and 8); pure."""
 
+import hashlib
+from datetime import datetime
 from typing import Final
 
 from flagger_controller.alerts.base import Field, Message
 from flagger_controller.api.canary import AlertRoute, Canary, Strategy
+from flagger_controller.api.checksum import checksum
 from flagger_controller.rollout.decision import Alert, Severity
 
 _RANKS: Final = {Severity.INFO: 0, Severity.WARN: 1, Severity.ERROR: 2}
 
 
-def message(canary: Canary, alert: Alert, cluster: str) -> Message:
+def message(canary: Canary, alert: Alert, cluster: str, now: datetime) -> Message:
     """The message about a canary; the cluster's name, when there is one, is the first field."""
     fields = [Field("Cluster", cluster)] if cluster else []
     if alert.metadata:
         fields += _description(canary)
-    return Message(canary.name, canary.namespace, alert.text, tuple(fields), alert.severity)
+    return Message(
+        workload=canary.name,
+        namespace=canary.namespace,
+        text=alert.text,
+        fields=tuple(fields),
+        severity=alert.severity,
+        at=now,
+        facts={"cluster": cluster, **_facts(canary, alert)},
+    )
+
+
+def variables(message: Message) -> dict[str, str]:
+    """What a message template can name."""
+    return {**message.facts, "message": message.text, "severity": message.severity.value}
 
 
 def routes(canary: Canary, severity: Severity) -> tuple[AlertRoute, ...] | None:
@@ -28,6 +44,30 @@ def routes(canary: Canary, severity: Severity) -> tuple[AlertRoute, ...] | None:
         return None
     rank = _RANKS[severity]
     return tuple(each for each in own if _RANKS[Severity(each.severity or "info")] <= rank)
+
+
+def _facts(canary: Canary, alert: Alert) -> dict[str, str]:
+    """What is known about the canary at that moment.
+
+    Upstream's failures carry nothing of it (A16). The id is that of the decision and the text: an
+    alert that is told again after a crash has the same one.
+    """
+    status, spec = canary.status, canary.spec
+    revision = status.shown(status.last_applied_spec)
+    decided = f"{canary.metadata.uid}/{status.run.ticked_at}/{alert.text}"
+    return {
+        "id": hashlib.sha256(decided.encode()).hexdigest()[:16],
+        "name": canary.name,
+        "namespace": canary.namespace,
+        "kind": spec.target_ref.kind,
+        "target": canary.target,
+        "phase": status.phase.value,
+        "revision": revision,
+        "checksum": checksum(status.tracked_configs, revision),
+        "weight": str(status.canary_weight),
+        "iterations": str(status.iterations),
+        "failedChecks": str(status.failed_checks),
+    }
 
 
 def _description(canary: Canary) -> list[Field]:

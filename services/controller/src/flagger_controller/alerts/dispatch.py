@@ -1,38 +1,31 @@
-"""Who gets an alert, and its way there: off the tick path, retried, failures only logged.
+"""Who gets an alert, and its way there: off the tick path, in order, and retried.
 
-A lost alert never touches the rollout (alerting.md sections 3, 4 and 6).
+A lost alert never touches the rollout; it is logged, counted and told in an event (alerting.md
+sections 3, 4 and 6).
 """
 
 import asyncio
 import functools
 import importlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from flagger_controller import net
-from flagger_controller.alerts import CHANNELS, compose
-from flagger_controller.alerts.base import Address, Channel, ChannelFactory, Message
-from flagger_controller.alerts.post import Sleep, post
-from flagger_controller.api.alertprovider import AlertProvider
+from flagger_controller import clock, secrecy
+from flagger_controller.alerts import compose
+from flagger_controller.alerts.base import Address, Channel, Message, Post
+from flagger_controller.alerts.delivery import Postman
+from flagger_controller.alerts.providers import Destination, Problem, Providers, reference
+from flagger_controller.api.alertprovider import CHANNELS
 from flagger_controller.api.canary import AlertRoute, Canary
-from flagger_controller.errors import ConfigError, FlaggerError, NotFound
-from flagger_controller.outbox import Outbox
-from flagger_controller.rollout.decision import Alert
+from flagger_controller.errors import ConfigError, FlaggerError
+from flagger_controller.outbox import Job, Outbox
+from flagger_controller.rollout.decision import Alert, Severity
 
 logger = logging.getLogger(__name__)
 
-Counted = Callable[[str, bool], None]
-"""Told of every alert that was sent (True) or given up (False), with the provider's type."""
-
-
-@dataclass(frozen=True)
-class Destination:
-    """A channel and its address."""
-
-    type: str
-    address: Address
+_PREFIXES: Final = {Problem: "", ConfigError: "error: "}
 
 
 @dataclass(frozen=True)
@@ -43,40 +36,48 @@ class Settings:
     """Name of the cluster, the first field of every alert; empty: none."""
     notifier: Destination | None = None
     """Gets the alerts of canaries without `alerts`; None: nobody does."""
-    cross_namespace: bool = True
-    """Providers may live in other namespaces; checked on every use (A19)."""
 
 
 @dataclass(frozen=True)
-class Lookups:
-    """Where providers and their secrets come from; each raises NotFound."""
+class Ears:
+    """Who hears what becomes of alerts."""
 
-    provider: Callable[[str, str], Awaitable[AlertProvider]]
-    """An AlertProvider by namespace and name."""
-    secret: Callable[[str, str], Awaitable[Mapping[str, str]]]
-    """The decoded data of a Secret by namespace and name."""
-
-
-class _Problem(FlaggerError):
-    """Why a provider gets no alert; the text follows `alert provider <name>.<ns> `."""
+    counted: Callable[[str, bool], None]
+    """Told of every alert that was sent (True) or given up (False), with the provider's type."""
+    told: Callable[[Canary, str], None]
+    """Told in words what went wrong about a canary's alerts, for its owner."""
 
 
-_PREFIXES: Final = {_Problem: "", ConfigError: "error: "}
+Render = Callable[[str, Mapping[str, str]], str]
+"""Fills in a message template; raises ConfigError, whose text names line and cause."""
 
 
-def choose_notifier(slack: Address | None, msteams: Address | None) -> Destination | None:
+def choose_notifier(slack: Address, msteams: Address) -> Destination | None:
     """The one global notifier: Teams where an address is given, else Slack (section 4)."""
-    if msteams is not None and msteams.url:
-        if slack is not None and slack.url:
+    if msteams.url:
+        if slack.url:
             logger.warning("Slack and MS Teams are both configured: alerts go to MS Teams only")
         return Destination("msteams", msteams)
-    if slack is not None and slack.url:
-        return Destination("slack", slack)
-    return None
+    return Destination("slack", slack) if slack.url else None
 
 
-def open_channel(destination: Destination) -> Channel:
-    """The channel of a destination.
+def checked(notifier: Destination) -> Destination | None:
+    """The global notifier if its address can be used; says so at the start, or why not.
+
+    Of the address only the origin is shown: the rest of a web hook's is a secret (A23).
+    """
+    message = Message("flagger", "flagger", "", (), Severity.INFO, clock.utc())
+    try:
+        post = post_of(notifier, message)
+    except ConfigError as error:
+        logger.error("Notifier %s", error)
+        return None
+    logger.info("Notifications enabled for %s", secrecy.origin(post.url))
+    return notifier
+
+
+def post_of(destination: Destination, message: Message) -> Post:
+    """What the channel of a destination sends.
 
     Raises:
         ConfigError: the type is not known, or the address cannot be used.
@@ -85,118 +86,96 @@ def open_channel(destination: Destination) -> Channel:
     if place is None:
         raise ConfigError(f"provider {destination.type} not supported")
     module, _, name = place.partition(":")
-    factory = cast("ChannelFactory", getattr(importlib.import_module(module), name))
-    return factory(destination.address)
+    channel = cast("Channel", getattr(importlib.import_module(module), name))
+    return channel(destination.address, message)
 
 
 class Dispatcher:
-    """Takes alerts from ticks and delivers them through an outbox."""
+    """Takes alerts from ticks and delivers them through an outbox, a lane for each receiver."""
 
     def __init__(
         self,
-        http: net.Http,
+        postman: Postman,
         outbox: Outbox,
-        lookups: Lookups,
+        providers: Providers,
         settings: Settings,
-        *,
-        sleep: Sleep = asyncio.sleep,
-        counted: Counted = lambda _type, _sent: None,
+        ears: Ears,
+        render: Render,
+        now: clock.Clock,
     ) -> None:
-        self._http = http
+        self._postman = postman
         self._outbox = outbox
-        self._lookups = lookups
+        self._providers = providers
         self._settings = settings
-        self._sleep = sleep
-        self._counted = counted
+        self._ears = ears
+        self._render = render
+        self._now = now
 
     def send(self, canary: Canary, alert: Alert) -> None:
-        """Queue an alert; returns at once. Alerts of one canary keep their order."""
-        job = functools.partial(self.deliver, canary, alert)
-        if not self._outbox.put(canary.key, job):
-            self._log(canary, f"alert dropped, too many are waiting: {alert.text}")
+        """Queue an alert for everybody who wants it; returns at once.
+
+        What one receiver hears of a canary keeps its order, and waits for no other receiver.
+        """
+        message = compose.message(canary, alert, self._settings.cluster, self._now())
+        for lane, job in self._jobs(canary, message):
+            if not self._outbox.put(lane, job):
+                self._tell(canary, f"alert dropped, too many are waiting: {alert.text}")
 
     async def settled(self, canary: Canary) -> None:
         """Return when no alert about this Canary is queued any more."""
-        await self._outbox.settled(canary.key)
+        lanes = {_lane(canary), *(_lane(canary, route) for route in canary.analysis.alerts)}
+        await asyncio.gather(*map(self._outbox.settled, lanes))
 
-    async def deliver(self, canary: Canary, alert: Alert) -> None:
-        """Send an alert to everybody who wants it, in list order; failures are logged."""
-        message = compose.message(canary, alert, self._settings.cluster)
-        routes = compose.routes(canary, alert.severity)
+    def _jobs(self, canary: Canary, message: Message) -> Iterator[tuple[str, Job]]:
+        routes = compose.routes(canary, message.severity)
         if routes is None:
-            await self._notify(canary, message)
+            if notifier := self._settings.notifier:
+                yield _lane(canary), functools.partial(self._notify, canary, notifier, message)
             return
         for route in routes:
-            try:
-                destination = await self._destination(canary, route)
-                await self._post(destination, message)
-            except FlaggerError as error:
-                name, namespace = _reference(canary, route)
-                prefix = _PREFIXES.get(type(error), "send error: ")
-                self._log(canary, f"alert provider {name}.{namespace} {prefix}{error}")
+            yield _lane(canary, route), functools.partial(self._follow, canary, route, message)
 
-    async def _notify(self, canary: Canary, message: Message) -> None:
-        if self._settings.notifier is None:
-            return
+    async def _notify(self, canary: Canary, notifier: Destination, message: Message) -> None:
         try:
-            await self._post(self._settings.notifier, message)
+            await self._post(notifier, message)
         except FlaggerError as error:
-            self._log(canary, f"alert can't be sent: {error}")
+            self._tell(canary, f"alert can't be sent: {error}")
+
+    async def _follow(self, canary: Canary, route: AlertRoute, message: Message) -> None:
+        who = "alert provider {}.{}".format(*reference(canary, route))
+        try:
+            destination = await self._providers.destination(canary, route)
+            worded = self._worded(canary, destination.template, message, who)
+            await self._post(destination, worded)
+        except FlaggerError as error:
+            self._tell(canary, f"{who} {_PREFIXES.get(type(error), 'send error: ')}{error}")
+
+    def _worded(self, canary: Canary, template: str, message: Message, who: str) -> Message:
+        """The message in the provider's own words; a bad template must not lose the alert."""
+        if not template:
+            return message
+        try:
+            text = self._render(template, compose.variables(message)).strip()
+        except ConfigError as error:
+            text = "the alert is sent with its usual text; correct spec.messageTemplate"
+            self._tell(canary, f"{who} messageTemplate error: {error}; {text}")
+            return message
+        return replace(message, text=text) if text else message
 
     async def _post(self, destination: Destination, message: Message) -> None:
         try:
-            channel = open_channel(destination)
-            await post(self._http, channel, destination.address, message, self._sleep)
+            post = post_of(destination, message)
+            await self._postman.deliver(post, destination.address)
         except FlaggerError:
-            self._counted(destination.type, False)
+            self._ears.counted(destination.type, False)
             raise
-        self._counted(destination.type, True)
+        self._ears.counted(destination.type, True)
 
-    async def _destination(self, canary: Canary, route: AlertRoute) -> Destination:
-        name, namespace = _reference(canary, route)
-        if namespace != canary.namespace and not self._settings.cross_namespace:
-            raise _Problem(
-                f"error: can't access alert provider {name}.{namespace},"
-                " cross-namespace references are blocked"
-            )
-        try:
-            provider = await self._lookups.provider(namespace, name)
-        except NotFound as error:
-            raise _Problem(f'error: alertprovider.flagger.app "{name}" not found') from error
-        except FlaggerError as error:
-            raise _Problem(f"error: {error}") from error
-        return Destination(provider.spec.type, await self._address(provider, namespace))
-
-    async def _address(self, provider: AlertProvider, namespace: str) -> Address:
-        spec = provider.spec
-        url, token = spec.address.strip(), ""
-        if spec.secret_ref is not None:
-            secret = await self._secret(namespace, spec.secret_ref.name)
-            if "address" not in secret:
-                raise _Problem("secret does not contain an address")
-            url, token = secret["address"].strip(), secret.get("token", "").strip()
-        if not url:
-            raise _Problem("error: the address is empty")
-        return Address(
-            url=url,
-            token=token,
-            proxy=spec.proxy.strip(),
-            channel=spec.channel or Address.channel,
-            username=spec.username or Address.username,
-        )
-
-    async def _secret(self, namespace: str, name: str) -> Mapping[str, str]:
-        try:
-            return await self._lookups.secret(namespace, name)
-        except NotFound as error:
-            raise _Problem(f'secretRef error: secrets "{name}" not found') from error
-        except FlaggerError as error:
-            raise _Problem(f"secretRef error: {error}") from error
-
-    def _log(self, canary: Canary, text: str) -> None:
+    def _tell(self, canary: Canary, text: str) -> None:
         logger.error("%s", text, extra={"canary": canary.key})
+        self._ears.told(canary, text)
 
 
-def _reference(canary: Canary, route: AlertRoute) -> tuple[str, str]:
-    """Name and namespace of a route's provider."""
-    return route.provider_ref.name, route.provider_ref.namespace or canary.namespace
+def _lane(canary: Canary, route: AlertRoute | None = None) -> str:
+    """Of the global notifier, or of an entry of the canary's alerts."""
+    return canary.key if route is None else " ".join((canary.key, *reference(canary, route)))

@@ -3,29 +3,35 @@
 import html
 from typing import Any, Final
 
-from flagger_controller.alerts.base import Address, Message, checked
+from flagger_controller.alerts.base import Address, Message, Post, checked, encode
+from flagger_controller.rollout.decision import Severity
 
 _ICON: Final = "https://flagger.app/favicon.png"
+_TITLES: Final = {
+    Severity.INFO: "Flagger",
+    Severity.WARN: "Flagger: warning",
+    Severity.ERROR: "Flagger: error",
+}
+"""Cards of web hooks have no colour, so a word says how urgent it is (A6)."""
 
 
-class GoogleChat:
-    """Posts a card; its texts are HTML, so `&`, `<` and `>` are escaped (A17)."""
+def post(address: Address, message: Message) -> Post:
+    """A card; its texts are HTML, so `&`, `<` and `>` are escaped (A17)."""
+    return Post(checked(address.url, "Google Chat webhook"), encode(_card(message)))
 
-    def __init__(self, address: Address) -> None:
-        self.url = checked(address.url, "Google Chat webhook")
 
-    def payload(self, message: Message) -> dict[str, Any]:
-        """The message as one section, then one for each field."""
-        sections = [_section(_strong(message.text))]
-        sections += [
-            _section(f"{_escape(each.name)}<br>{_strong(each.value)}") for each in message.fields
-        ]
-        header = {"title": "Flagger", "subtitle": message.subject, "imageUrl": _ICON}
-        return {"cards": [{"header": header, "sections": sections}]}
-
-    def headers(self) -> dict[str, str]:
-        """Nothing: the address is the secret."""
-        return {}
+def _card(message: Message) -> dict[str, Any]:
+    """The message is one section, then there is one for each field."""
+    sections = [_section(_strong(message.text))]
+    sections += [
+        _section(f"{_escape(each.name)}<br>{_strong(each.value)}") for each in message.fields
+    ]
+    header = {
+        "title": _TITLES[message.severity],
+        "subtitle": message.subject,
+        "imageUrl": _ICON,
+    }
+    return {"cards": [{"header": header, "sections": sections}]}
 
 
 def _section(text: str) -> dict[str, Any]:

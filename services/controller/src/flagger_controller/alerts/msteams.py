@@ -1,34 +1,31 @@
 """Microsoft Teams (alerting.md section 7): adaptive cards for Workflows, else MessageCards.
 
 Microsoft retired the connectors that upstream's MessageCards were made for; Workflows show them
-without colour. Other hosts, such as a relay of one's own, get what upstream sends.
+without colour. Other hosts, such as a relay of one's own, get what upstream sends, unless the
+provider says otherwise.
 """
 
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from flagger_controller.alerts.base import Address, Message, checked
+from flagger_controller.alerts.base import Address, Message, Post, checked, encode
 from flagger_controller.rollout.decision import Severity
 
 _WORKFLOW_HOSTS: Final = (".logic.azure.com", ".powerplatform.com")
-_COLOURS: Final = {Severity.ERROR: "FF0000"}
-_STYLES: Final = {Severity.WARN: "warning", Severity.ERROR: "attention"}
+_COLOURS: Final = {Severity.INFO: "0076D7", Severity.WARN: "FFA500", Severity.ERROR: "FF0000"}
+_STYLES: Final = {
+    Severity.INFO: "emphasis",
+    Severity.WARN: "warning",
+    Severity.ERROR: "attention",
+}
 
 
-class MsTeams:
-    """Posts a card."""
-
-    def __init__(self, address: Address) -> None:
-        self.url = checked(address.url, "MS Teams webhook")
-        self._adaptive = (urlsplit(self.url).hostname or "").endswith(_WORKFLOW_HOSTS)
-
-    def payload(self, message: Message) -> dict[str, Any]:
-        """The message as a card of the form that the receiver shows best."""
-        return _adaptive_card(message) if self._adaptive else _message_card(message)
-
-    def headers(self) -> dict[str, str]:
-        """Nothing: the address is the secret."""
-        return {}
+def post(address: Address, message: Message) -> Post:
+    """A card of the form that the receiver shows best."""
+    url = checked(address.url, "MS Teams webhook")
+    workflow = (urlsplit(url).hostname or "").endswith(_WORKFLOW_HOSTS)
+    adaptive = address.card == "adaptive" or (workflow and address.card != "message")
+    return Post(url, encode(_adaptive_card(message) if adaptive else _message_card(message)))
 
 
 def _message_card(message: Message) -> dict[str, Any]:
@@ -40,7 +37,7 @@ def _message_card(message: Message) -> dict[str, Any]:
     return {
         "@type": "MessageCard",
         "@context": "http://schema.org/extensions",
-        "themeColor": _COLOURS.get(message.severity, "0076D7"),
+        "themeColor": _COLOURS[message.severity],
         "summary": message.subject,
         "sections": [section],
     }
@@ -49,7 +46,6 @@ def _message_card(message: Message) -> dict[str, Any]:
 def _adaptive_card(message: Message) -> dict[str, Any]:
     title = {"type": "TextBlock", "text": message.subject, "weight": "bolder", "size": "medium"}
     items = [title, {"type": "TextBlock", "text": message.text, "wrap": True}]
-    style = _STYLES.get(message.severity, "emphasis")
     facts = [{"title": each.name, "value": each.value} for each in message.fields]
     content = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -57,7 +53,7 @@ def _adaptive_card(message: Message) -> dict[str, Any]:
         "version": "1.4",
         "msteams": {"width": "Full"},
         "body": [
-            {"type": "Container", "style": style, "items": items},
+            {"type": "Container", "style": _STYLES[message.severity], "items": items},
             {"type": "FactSet", "facts": facts},
         ],
     }

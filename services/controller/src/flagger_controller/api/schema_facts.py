@@ -7,6 +7,7 @@ served; ranges are judged by `validation`, where the remedy can be told.
 from typing import Any, Final
 
 from flagger_controller.api import schema_parts as parts
+from flagger_controller.api.alertprovider import CHANNELS
 from flagger_controller.api.schema import Facts
 
 _DURATION: Final = "^[0-9]+(h|m|s)"
@@ -207,13 +208,21 @@ METRIC_TEMPLATE: Final[Facts] = {
 
 ALERT_PROVIDER: Final[Facts] = {
     "spec": _say(
-        "A chat channel; its address is given here or in a Secret.",
-        oneOf=[{"required": ["type", "address"]}, {"required": ["type", "secretRef"]}],
+        "A receiver of alerts; its address is given here or in a Secret, which wins.",
+        anyOf=[{"required": ["address"]}, {"required": ["secretRef"]}],
     ),
-    "spec.type": _enum("Kind of chat.", "slack", "msteams", "discord", "rocket", "gchat"),
-    "spec.address": _say("Hook URL."),
-    "spec.secretRef": _say("Secret with address and token, in this namespace."),
+    "spec.type": _enum("Kind of receiver.", *CHANNELS),
+    "spec.address": _say("URL to post to."),
+    "spec.secretRef": _say(
+        "Secret with address and credentials (token, username, password, hmacKey), in this "
+        "namespace."
+    ),
     "spec.channel": _say("Channel to write to (general)."),
     "spec.username": _say("Name to write as (flagger)."),
     "spec.proxy": _say("HTTP proxy URL."),
+    "spec.headers": _say("Further HTTP headers."),
+    "spec.messageTemplate": _say("Text of the messages, a template ({{ message }})."),
+    "spec.card": _enum(
+        "Form of messages to Microsoft Teams; default: by the address.", "", "message", "adaptive"
+    ),
 }

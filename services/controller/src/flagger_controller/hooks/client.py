@@ -16,6 +16,8 @@ ERROR_LIMIT: Final = 2048
 """Bytes of an answer that are shown: error pages must not fill events, logs and chats."""
 _BODY_LIMIT: Final = 64 * 1024
 _HIGHEST_PASS: Final = 202
+"""A gate may use 204 to refuse; what event hooks answer decides nothing, so all of 2xx passes."""
+_HIGHEST_HEARD: Final = 299
 _HEADERS: Final = (("Content-Type", "application/json"),)
 
 
@@ -53,7 +55,8 @@ class HookClient:
             limit=_BODY_LIMIT,
         )
         outcome = await retries.persist(self._http, request, hook.retries, self._sleep, self._now)
-        return judge(hook.url, outcome)
+        highest = _HIGHEST_HEARD if hook.kind is HookType.EVENT else _HIGHEST_PASS
+        return judge(hook.url, outcome, highest)
 
 
 def timeout_of(hook: Webhook) -> float:
@@ -74,8 +77,8 @@ def timeout_of(hook: Webhook) -> float:
     return seconds
 
 
-def judge(url: str, outcome: retries.Outcome) -> Answer:
-    """The table of webhooks.md section 5.
+def judge(url: str, outcome: retries.Outcome, highest: int) -> Answer:
+    """The table of webhooks.md section 5; `highest` is the last status that passes.
 
     The body of a final 5xx follows upstream's text, so that a failed test run says why, and
     alert rules that look for upstream's text still find it (sharp edge 9).
@@ -89,6 +92,6 @@ def judge(url: str, outcome: retries.Outcome) -> Answer:
         )
     if reply.broken:
         return Answer(ok=False, error=f"error reading body: {reply.broken}")
-    if reply.status <= _HIGHEST_PASS:
+    if reply.status <= highest:
         return Answer(ok=True)
     return Answer(ok=False, error=net.shorten(reply.text, ERROR_LIMIT))

@@ -58,14 +58,29 @@ def wait(attempt: int, reply: net.Reply | None, now: datetime) -> float:
 
 
 async def persist(
-    http: net.Http, request: net.Request, retries: int, sleep: Sleep, now: Clock
+    http: net.Http,
+    request: net.Request,
+    retries: int,
+    sleep: Sleep,
+    now: Clock,
+    *,
+    final: tuple[int, ...] = (),
 ) -> Outcome:
-    """Call until an answer counts, the error is final, or the retries are used up."""
+    """Call until an answer counts, the error is final, or the retries are used up.
+
+    Args:
+        http: the client.
+        request: what to send.
+        retries: further attempts after the first.
+        sleep: waits between attempts.
+        now: the time, for a `Retry-After` that names one.
+        final: statuses that count although others repeat them.
+    """
     last = max(retries, 0) + 1
     for attempt in range(1, last + 1):
         outcome = await _attempt(http, request, attempt)
-        final = isinstance(outcome.error, net.Unusable) or not outcome.exhausted
-        if final or attempt == last:
+        counts = not outcome.exhausted or (outcome.reply and outcome.reply.status in final)
+        if counts or isinstance(outcome.error, net.Unusable) or attempt == last:
             return outcome
         await sleep(wait(attempt, outcome.reply, now()))
     raise AssertionError("the last attempt returns")

@@ -7,6 +7,7 @@ import functools
 import logging
 from typing import Protocol
 
+from flagger_controller import net, secrecy
 from flagger_controller.api.canary import Canary, Webhook
 from flagger_controller.api.status import Phase
 from flagger_controller.clock import Clock
@@ -53,5 +54,7 @@ class EventSender:
     async def _deliver(self, key: str, hook: Webhook, body: bytes) -> None:
         answer = await self._caller.call(hook, body)
         if not answer.ok:
+            # The global address comes from a Secret; those of hooks are in the Canary.
+            error = net.redact(answer.error, secrecy.secrets_of(self._global_url))
             text = "error sending event to webhook: %s"
-            logger.error(text, answer.error, extra={"canary": key})
+            logger.error(text, error, extra={"canary": key})

@@ -17,6 +17,7 @@ from flagger_controller.operator.settings import Settings
 
 _ENVIRONMENT: Final[Mapping[str, str]] = {
     "EVENT_WEBHOOK_URL": "event_webhook",
+    "EVENTS_ADDR": "events_addr",
     "SLACK_URL": "slack_url",
     "SLACK_TOKEN": "slack_token",
     "SLACK_PROXY_URL": "slack_proxy_url",
@@ -49,6 +50,7 @@ _FLAGS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("cluster-name", "", str, "Cluster name in alerts."),
     ("no-cross-namespace-refs", False, bool, "Refuse references to other namespaces."),
     ("event-webhook", "", str, "URL that receives events."),
+    ("events-addr", "", str, "URL of Flux's notification-controller."),
     ("slack-url", "", str, "Slack hook URL."),
     ("slack-token", "", str, "Slack bot token."),
     ("slack-proxy-url", "", str, "Proxy for Slack."),

@@ -1,5 +1,6 @@
 """What ticks announce to, and ask: adapters between the tick's contracts and the families."""
 
+import asyncio
 import base64
 from collections.abc import Mapping
 
@@ -7,6 +8,7 @@ from flagger_controller.api import knative
 from flagger_controller.api.alertprovider import AlertProvider
 from flagger_controller.api.canary import Canary, Webhook
 from flagger_controller.api.metrictemplate import MetricTemplate
+from flagger_controller.api.status import Phase
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import KubeClient, Ref
 from flagger_controller.cluster.events import EventRecorder, Subject
@@ -15,7 +17,7 @@ from flagger_controller.hooks.client import HookClient
 from flagger_controller.metrics.evaluate import Evaluator
 from flagger_controller.metrics.recorder import Recorder
 from flagger_controller.operator.store import TemplateStore
-from flagger_controller.rollout.decision import Outcome
+from flagger_controller.rollout.decision import Event, Outcome
 from flagger_controller.rollout.evidence import (
     Answer,
     Measured,
@@ -23,6 +25,7 @@ from flagger_controller.rollout.evidence import (
     MetricPart,
     Unmeasured,
 )
+from flagger_controller.tick.announce import EventHooks
 from flagger_controller.tick.commit import ref_of
 
 
@@ -41,6 +44,22 @@ class KubeEvents:
     async def settled(self, canary: Canary) -> None:
         """Return when nothing about this Canary is queued any more."""
         await self._recorder.settled(ref_of(canary), canary.metadata.uid)
+
+
+class Listeners:
+    """Everybody who is told of events besides Kubernetes: event hooks, Flux."""
+
+    def __init__(self, *listeners: EventHooks) -> None:
+        self._listeners = listeners
+
+    def send(self, canary: Canary, event: Event, *, phase: Phase, checksum: str) -> None:
+        """Queue one event for each."""
+        for listener in self._listeners:
+            listener.send(canary, event, phase=phase, checksum=checksum)
+
+    async def settled(self, canary: Canary) -> None:
+        """Return when nothing about this Canary is queued any more."""
+        await asyncio.gather(*(listener.settled(canary) for listener in self._listeners))
 
 
 class Gauges:

@@ -51,6 +51,8 @@ class Settings:
     """Templates and alert providers must live in the Canary's namespace."""
     event_webhook: str = ""
     """Receives the events of canaries without event hooks of their own."""
+    events_addr: str = ""
+    """Flux's notification-controller; receives the events of all canaries."""
     slack_url: str = ""
     """Global alert channel."""
     slack_token: str = ""

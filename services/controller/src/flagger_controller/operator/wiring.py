@@ -1,23 +1,33 @@
 """Builds what ticks canaries, from settings and a client."""
 
+import socket
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
 from flagger_controller import clock, net
-from flagger_controller.alerts import dispatch
+from flagger_controller.alerts import dispatch, providers
 from flagger_controller.alerts.base import Address
+from flagger_controller.alerts.delivery import Postman
 from flagger_controller.api.canary import Canary
 from flagger_controller.cluster.cache import Cache, Change
 from flagger_controller.cluster.client import KubeClient
 from flagger_controller.cluster.events import EventRecorder
 from flagger_controller.cluster.writer import Writer
 from flagger_controller.hooks.client import HookClient
+from flagger_controller.hooks.flux import FluxEvents
 from flagger_controller.hooks.sender import EventSender
-from flagger_controller.metrics import templates
+from flagger_controller.metrics import template, templates
 from flagger_controller.metrics.evaluate import Evaluator
 from flagger_controller.metrics.recorder import Recorder
-from flagger_controller.operator.outlets import CountedHooks, Gauges, Judge, KubeEvents, Lookup
+from flagger_controller.operator.outlets import (
+    CountedHooks,
+    Gauges,
+    Judge,
+    KubeEvents,
+    Listeners,
+    Lookup,
+)
 from flagger_controller.operator.settings import Settings
 from flagger_controller.operator.store import CanaryStore, TemplateStore
 from flagger_controller.outbox import Outbox
@@ -105,6 +115,11 @@ def build(
     hooks = CountedHooks(HookClient(http), recorder)
     events = EventRecorder(client, now=clock.utc)
     calls, alerts = Outbox(), Outbox()
+    outlet = KubeEvents(events)
+    ears = dispatch.Ears(
+        counted=lambda kind, sent: recorder.count_alert(kind, ok=sent),
+        told=lambda canary, text: outlet.record(canary, text, warning=True),
+    )
     evaluator = _evaluator(settings, http, lookup)
     engine: Engine
 
@@ -125,9 +140,12 @@ def build(
         gatherer=Gatherer(hooks, Judge(evaluator, recorder)),
         committer=Committer(client),
         announcer=Announcer(
-            KubeEvents(events),
-            EventSender(hooks, calls, settings.event_webhook, clock.utc),
-            _dispatcher(settings, http, alerts, lookup, recorder),
+            outlet,
+            Listeners(
+                EventSender(hooks, calls, settings.event_webhook, clock.utc),
+                FluxEvents(http, calls, settings.events_addr, socket.gethostname()),
+            ),
+            _dispatcher(settings, http, alerts, lookup, ears),
             Gauges(recorder),
         ),
         clock=clock.utc,
@@ -176,24 +194,35 @@ def _evaluator(settings: Settings, http: net.Http, lookup: Lookup) -> Evaluator:
 
 
 def _dispatcher(
-    settings: Settings, http: net.Http, outbox: Outbox, lookup: Lookup, recorder: Recorder
+    settings: Settings,
+    http: net.Http,
+    outbox: Outbox,
+    lookup: Lookup,
+    ears: dispatch.Ears,
 ) -> dispatch.Dispatcher:
+    return dispatch.Dispatcher(
+        Postman(http),
+        outbox,
+        providers.Providers(
+            providers.Lookups(lookup.provider, lookup.secret),
+            cross_namespace=not settings.no_cross_namespace_refs,
+        ),
+        dispatch.Settings(cluster=settings.cluster_name, notifier=_notifier(settings)),
+        ears,
+        template.render,
+        clock.utc,
+    )
+
+
+def _notifier(settings: Settings) -> providers.Destination | None:
+    """The global notifier; one that cannot work is none (alerting.md section 4)."""
     slack = Address(
-        url=settings.slack_url,
-        token=settings.slack_token,
+        url=settings.slack_url.strip(),
+        token=settings.slack_token.strip(),
         proxy=settings.slack_proxy_url,
         channel=settings.slack_channel or Address.channel,
         username=settings.slack_user,
     )
-    teams = Address(url=settings.msteams_url, proxy=settings.msteams_proxy_url)
-    return dispatch.Dispatcher(
-        http,
-        outbox,
-        dispatch.Lookups(lookup.provider, lookup.secret),
-        dispatch.Settings(
-            cluster=settings.cluster_name,
-            notifier=dispatch.choose_notifier(slack, teams),
-            cross_namespace=not settings.no_cross_namespace_refs,
-        ),
-        counted=lambda kind, sent: recorder.count_alert(kind, ok=sent),
-    )
+    teams = Address(url=settings.msteams_url.strip(), proxy=settings.msteams_proxy_url)
+    notifier = dispatch.choose_notifier(slack, teams)
+    return dispatch.checked(notifier) if notifier else None

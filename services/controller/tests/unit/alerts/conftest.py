@@ -1,12 +1,16 @@
 """Canaries and a client for the tests of alerts."""
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from flagger_controller import net
 from flagger_controller.api.canary import Canary
+
+from .world import World
 
 Build = Callable[..., Canary]
 
@@ -31,3 +35,19 @@ def canary() -> Build:
         return Canary.from_api({"metadata": metadata, "spec": spec})
 
     return build
+
+
+@pytest.fixture
+def world(http: net.Http, httpserver: HTTPServer) -> World:
+    return World(http, httpserver)
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.WARNING)
+    return caplog
+
+
+@pytest.fixture
+def routed(canary: Build) -> Canary:
+    return canary(alerts=[{"name": "x", "providerRef": {"name": "chat"}}])

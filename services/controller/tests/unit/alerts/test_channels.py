@@ -1,26 +1,17 @@
-"""What the chats receive (alerting.md sections 5, 7 and 14)."""
+"""What the chats of upstream receive (alerting.md sections 5, 7 and 14)."""
 
 import json
 from typing import Any
 
 import pytest
 
-from flagger_controller.alerts import CHANNELS
-from flagger_controller.alerts.base import Address, Channel, Field, Message
-from flagger_controller.alerts.dispatch import Destination, open_channel
+from flagger_controller.alerts.base import Address
+from flagger_controller.alerts.providers import Destination
+from flagger_controller.api.alertprovider import CHANNELS
 from flagger_controller.errors import ConfigError
 from flagger_controller.rollout.decision import Severity
 
-INFO, WARN, ERROR = Severity.INFO, Severity.WARN, Severity.ERROR
-FIELDS = (Field("Cluster", "rig"), Field("Target", "Deployment/podinfo.test"))
-
-
-def channel(kind: str, url: str = "https://chat.test/hook", **address: Any) -> Channel:
-    return open_channel(Destination(kind, Address(url, **address)))
-
-
-def message(severity: Severity = INFO, text: str = "It works.") -> Message:
-    return Message("podinfo", "test", text, FIELDS, severity)
+from .messages import ERROR, INFO, WARN, message, payload, posted
 
 
 def attachment(colour: str, text: str = "It works.") -> dict[str, Any]:
@@ -45,40 +36,39 @@ def attachment(colour: str, text: str = "It works.") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "severity", "colour"),
+    ("kind", "colours"),
     [
-        ("slack", INFO, "good"),
-        ("slack", WARN, "good"),
-        ("slack", ERROR, "danger"),
-        ("discord", INFO, "good"),
-        ("discord", ERROR, "danger"),
-        ("rocket", WARN, "#0076D7"),
-        ("rocket", ERROR, "#FF0000"),
+        ("slack", ["good", "warning", "danger"]),
+        ("discord", ["good", "warning", "danger"]),
+        ("rocket", ["#0076D7", "#FFA500", "#FF0000"]),
     ],
 )
-def test_attachments(kind: str, severity: Severity, colour: str) -> None:
-    payload = channel(kind, channel="dev", username="bot").payload(message(severity))
-    assert payload == attachment(colour)
-    assert list(payload) == list(attachment(colour))
-    assert list(payload["attachments"][0]) == list(attachment(colour)["attachments"][0])
+def test_attachments(kind: str, colours: list[str]) -> None:
+    for severity, colour in zip(Severity, colours, strict=True):
+        found = payload(kind, message(severity), channel="dev", username="bot")
+        assert found == attachment(colour)
+        assert list(found) == list(attachment(colour))
+        assert list(found["attachments"][0]) == list(attachment(colour)["attachments"][0])
 
 
 def test_names_have_defaults() -> None:
-    payload = channel("slack").payload(Message("a", "b", "c", (), INFO))
-    assert (payload["channel"], payload["username"]) == ("general", "flagger")
-    assert payload["attachments"][0]["fields"] == []
+    found = payload("slack", message(fields=()))
+    assert (found["channel"], found["username"]) == ("general", "flagger")
+    assert found["attachments"][0]["fields"] == []
 
 
-def test_only_slack_sends_its_token() -> None:
-    assert channel("slack", token="abc").headers() == {"Authorization": "Bearer abc"}
-    assert channel("slack").headers() == {}
-    for kind in set(CHANNELS) - {"slack"}:
-        assert channel(kind, token="abc").headers() == {}
+def test_of_the_chats_only_slack_sends_its_token() -> None:
+    assert posted("slack", token="abc").headers == (("Authorization", "Bearer abc"),)
+    assert posted("slack").headers == ()
+    for kind in ("msteams", "discord", "rocket", "gchat"):
+        assert posted(kind, token="abc").headers == ()
 
 
-@pytest.mark.parametrize(("severity", "colour"), [(WARN, "0076D7"), (ERROR, "FF0000")])
+@pytest.mark.parametrize(
+    ("severity", "colour"), [(INFO, "0076D7"), (WARN, "FFA500"), (ERROR, "FF0000")]
+)
 def test_msteams(severity: Severity, colour: str) -> None:
-    assert channel("msteams").payload(message(severity)) == {
+    assert payload("msteams", message(severity)) == {
         "@type": "MessageCard",
         "@context": "http://schema.org/extensions",
         "themeColor": colour,
@@ -101,18 +91,35 @@ def test_msteams(severity: Severity, colour: str) -> None:
 )
 def test_msteams_workflows_get_adaptive_cards(severity: Severity, style: str) -> None:
     url = "https://prod-1.westeurope.logic.azure.com/workflows/x"
-    payload = channel("msteams", url).payload(message(severity))
-    (card,) = payload["attachments"]
+    found = payload("msteams", message(severity), url)
+    (card,) = found["attachments"]
     container, facts = card["content"]["body"]
+    assert found["type"] == "message"
     assert card["contentType"] == "application/vnd.microsoft.card.adaptive"
+    assert card["content"]["type"] == "AdaptiveCard"
     assert container["style"] == style
     assert [item["text"] for item in container["items"]] == ["podinfo.test", "It works."]
     assert facts["facts"][0] == {"title": "Cluster", "value": "rig"}
 
 
+@pytest.mark.parametrize(
+    ("host", "card", "adaptive"),
+    [
+        ("x.logic.azure.com", "", True),
+        ("default1.environment.api.powerplatform.com", "", True),
+        ("corp.webhook.office.com", "", False),
+        ("relay.test", "", False),
+        ("relay.test", "adaptive", True),
+        ("x.logic.azure.com", "message", False),
+    ],
+)
+def test_the_provider_can_choose_the_card(host: str, card: str, adaptive: bool) -> None:
+    found = payload("msteams", message(), f"https://{host}/hook", card=card)
+    assert ("attachments" in found) == adaptive
+
+
 def test_google_chat() -> None:
-    payload = channel("gchat").payload(message(ERROR))
-    (card,) = payload["cards"]
+    (card,) = payload("gchat")["cards"]
     assert card["header"] == {
         "title": "Flagger",
         "subtitle": "podinfo.test",
@@ -126,16 +133,24 @@ def test_google_chat() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("severity", "title"), [(WARN, "Flagger: warning"), (ERROR, "Flagger: error")]
+)
+def test_google_chat_has_no_colours_so_a_word_tells(severity: Severity, title: str) -> None:
+    (card,) = payload("gchat", message(severity))["cards"]
+    assert card["header"]["title"] == title
+
+
 def test_markup_is_escaped_where_the_chat_has_some() -> None:
     odd = message(text='a <b> & "c"')
-    slack = channel("slack").payload(odd)["attachments"][0]["text"]
+    slack = payload("slack", odd)["attachments"][0]["text"]
     assert slack == 'a &lt;b&gt; &amp; "c"'
-    assert 'a &lt;b&gt; &amp; "c"' in json.dumps(channel("gchat").payload(odd)).replace("\\", "")
-    assert channel("discord").payload(odd)["attachments"][0]["text"] == odd.text
+    assert 'a &lt;b&gt; &amp; "c"' in json.dumps(payload("gchat", odd)).replace("\\", "")
+    assert payload("discord", odd)["attachments"][0]["text"] == odd.text
 
 
 @pytest.mark.parametrize(
-    ("url", "posted"),
+    ("url", "expected"),
     [
         ("https://h/x", "https://h/x/slack"),
         ("https://h/x/", "https://h/x/slack"),
@@ -145,8 +160,8 @@ def test_markup_is_escaped_where_the_chat_has_some() -> None:
         ("https://h/x/slack/", "https://h/x/slack/"),
     ],
 )
-def test_discord_is_used_through_its_slack_address(url: str, posted: str) -> None:
-    assert channel("discord", url).url == posted
+def test_discord_is_used_through_its_slack_address(url: str, expected: str) -> None:
+    assert posted("discord", url=url).url == expected
 
 
 @pytest.mark.parametrize(
@@ -157,20 +172,26 @@ def test_discord_is_used_through_its_slack_address(url: str, posted: str) -> Non
         ("rocket", "invalid Rocket hook URL"),
         ("msteams", "invalid MS Teams webhook URL"),
         ("gchat", "invalid Google Chat webhook URL"),
+        ("webhook", "invalid webhook URL"),
+        ("alertmanager", "invalid Alertmanager URL"),
     ],
 )
 @pytest.mark.parametrize("url", ["hidden", "/hidden", "https://h/hidden\n", "http://[hidden"])
 def test_bad_addresses_are_not_repeated(kind: str, text: str, url: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        channel(kind, url)
+        posted(kind, url=url)
     assert str(raised.value) == text
 
 
 def test_unknown_kinds() -> None:
     with pytest.raises(ConfigError, match=r"^provider irc not supported$"):
-        channel("irc")
+        posted("irc")
 
 
-def test_addresses_stay_out_of_logs() -> None:
-    address = Address("https://hooks.test/hidden", token="hidden", proxy="http://a:hidden@b")
-    assert "hidden" not in repr(Destination("slack", address))
+@pytest.mark.parametrize("kind", CHANNELS)
+def test_secrets_stay_out_of_what_is_printed(kind: str) -> None:
+    url = "https://hooks.test/hidden"
+    secrets: dict[str, Any] = dict.fromkeys(("token", "login", "key", "proxy"), "hidden")
+    address = Address(url, headers=(("X-Key", "hidden"),), **secrets)
+    assert "hidden" not in repr(Destination(kind, address))
+    assert "hidden" not in repr(posted(kind, url=url, headers=address.headers, **secrets))

@@ -223,6 +223,7 @@ VALID = [
     other("MetricTemplate", provider={"type": "prometheus", "headers": {"a": ["b"]}}, query="q"),
     other("AlertProvider", type="slack", address="http://x"),
     other("AlertProvider", type="gchat", secretRef={"name": "x"}),
+    other("AlertProvider", type="slack", address="a", secretRef={"name": "x"}),
 ]  # fmt: skip
 
 INVALID = [
@@ -282,7 +283,7 @@ INVALID = [
     ("$.spec", other("MetricTemplate", provider={"type": "prometheus"})),
     ("$.spec.provider.type", other("MetricTemplate", provider={"type": "x"}, query="q")),
     ("$.spec", other("AlertProvider", type="slack")),
-    ("$.spec", other("AlertProvider", type="slack", address="a", secretRef={"name": "x"})),
+    ("$.spec.card", other("AlertProvider", type="msteams", address="a", card="x")),
     ("$.spec.type", other("AlertProvider", type="irc", address="a")),
 ]
 

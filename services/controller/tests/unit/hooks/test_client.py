@@ -225,3 +225,16 @@ async def test_bad_timeouts_fail_before_any_request(gate: Gate, kind: str, text:
     assert answer.error.startswith("timeout: ")
     assert f'"{text}"' in answer.error
     assert gate.calls == 0
+
+
+@pytest.mark.parametrize("status", [200, 202, 203, 204, 299])
+async def test_all_of_2xx_is_good_for_events(gate: Gate, status: int) -> None:
+    gate.answers(Response(status=status))
+    assert await gate.call(type="event") == PASSED
+
+
+@pytest.mark.parametrize("status", [300, 400, 404, 501])
+async def test_nothing_else_is_good_for_events(gate: Gate, status: int) -> None:
+    gate.answers(Response("no", status=status))
+    assert await gate.call(type="event", retries=1) == failed("no")
+    assert gate.calls == 1

@@ -185,6 +185,15 @@ async def test_a_refusal_is_logged_and_the_next_event_is_sent(
     assert {getattr(record, "canary", "") for record in caplog.records} == {"cart.shop"}
 
 
+async def test_the_global_address_is_a_secret(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.receivers.answers = {"events": Answer(ok=False, error=f"POST {GLOBAL} giving up")}
+    bench.send(canary("cart"), "x")
+    await bench.outbox.drain(10)
+    assert caplog.messages == ["error sending event to webhook: POST *** giving up"]
+
+
 async def test_a_lost_event_is_logged_with_its_text(caplog: pytest.LogCaptureFixture) -> None:
     bench = assembled(Outbox(capacity=2))
     for text in ("first", "second", "third"):

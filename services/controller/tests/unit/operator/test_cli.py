@@ -34,6 +34,7 @@ FLAGS: list[tuple[str, str, Any]] = [
     ("cluster-name", "east", "east"),
     ("no-cross-namespace-refs", "true", True),
     ("event-webhook", "http://hook/", "http://hook/"),
+    ("events-addr", "http://flux/", "http://flux/"),
     ("slack-url", "http://slack/", "http://slack/"),
     ("slack-token", "xoxb", "xoxb"),
     ("slack-proxy-url", "http://proxy/", "http://proxy/"),
@@ -173,6 +174,7 @@ def test_comma_lists(program: Program, text: str, words: tuple[str, ...]) -> Non
 
 VARIABLES = [
     ("EVENT_WEBHOOK_URL", "event-webhook"),
+    ("EVENTS_ADDR", "events-addr"),
     ("SLACK_URL", "slack-url"),
     ("SLACK_TOKEN", "slack-token"),
     ("SLACK_PROXY_URL", "slack-proxy-url"),

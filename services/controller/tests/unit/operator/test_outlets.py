@@ -23,9 +23,16 @@ from flagger_controller.hooks.client import HookClient
 from flagger_controller.metrics import templates
 from flagger_controller.metrics.evaluate import Evaluator
 from flagger_controller.metrics.recorder import Recorder
-from flagger_controller.operator.outlets import CountedHooks, Gauges, Judge, KubeEvents, Lookup
+from flagger_controller.operator.outlets import (
+    CountedHooks,
+    Gauges,
+    Judge,
+    KubeEvents,
+    Listeners,
+    Lookup,
+)
 from flagger_controller.operator.store import TemplateStore
-from flagger_controller.rollout.decision import Outcome
+from flagger_controller.rollout.decision import Event, Outcome
 from flagger_controller.rollout.evidence import Measured, MetricCheck, MetricPart, Unmeasured
 
 from .bodies import canary, provider, template
@@ -79,6 +86,29 @@ async def test_events_are_about_the_canary_as_it_is_now() -> None:
     assert (subject["kind"], subject["name"], subject["uid"]) == ("Canary", "cart", "u-1")
     assert subject["resourceVersion"] == "5"
     await events.close()
+
+
+class Listener:
+    """Hears events, and needs a moment."""
+
+    def __init__(self, name: str, heard: list[str]) -> None:
+        self._name = name
+        self._heard = heard
+        self._last = ""
+
+    def send(self, canary: Canary, event: Event, *, phase: Phase, checksum: str) -> None:
+        self._last = f"{self._name} {canary.key} {event.text} {phase} {checksum}"
+
+    async def settled(self, canary: Canary) -> None:
+        self._heard.append(self._last)
+
+
+async def test_everybody_hears_of_events() -> None:
+    heard: list[str] = []
+    listeners = Listeners(Listener("hooks", heard), Listener("flux", heard))
+    listeners.send(built(), Event("x"), phase=Phase.FAILED, checksum="sum")
+    await listeners.settled(built())
+    assert heard == ["hooks cart.shop x Failed sum", "flux cart.shop x Failed sum"]
 
 
 # Gauges
