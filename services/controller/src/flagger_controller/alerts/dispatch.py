@@ -25,7 +25,8 @@ from flagger_controller.rollout.decision import Alert, Severity
 
 logger = logging.getLogger(__name__)
 
-_PREFIXES: Final = {Problem: "", ConfigError: "error: "}
+UNKNOWN: Final = "unknown"
+"""The type of a provider that an alert did not get as far as."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class Dispatcher:
         message = compose.message(canary, alert, self._settings.cluster, self._now())
         for lane, job in self._jobs(canary, message):
             if not self._outbox.put(lane, job):
+                self._ears.counted(UNKNOWN, False)
                 self._tell(canary, f"alert dropped, too many are waiting: {alert.text}")
 
     async def settled(self, canary: Canary) -> None:
@@ -145,10 +147,16 @@ class Dispatcher:
         who = "alert provider {}.{}".format(*reference(canary, route))
         try:
             destination = await self._providers.destination(canary, route)
-            worded = self._worded(canary, destination.template, message, who)
+        except Problem as error:
+            self._ears.counted(UNKNOWN, False)
+            self._tell(canary, f"{who} {error}")
+            return
+        worded = self._worded(canary, destination.template, message, who)
+        try:
             await self._post(destination, worded)
         except FlaggerError as error:
-            self._tell(canary, f"{who} {_PREFIXES.get(type(error), 'send error: ')}{error}")
+            what = "error" if isinstance(error, ConfigError) else "send error"
+            self._tell(canary, f"{who} {what}: {error}")
 
     def _worded(self, canary: Canary, template: str, message: Message, who: str) -> Message:
         """The message in the provider's own words; a bad template must not lose the alert."""

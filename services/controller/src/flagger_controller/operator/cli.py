@@ -112,9 +112,8 @@ def settings_of(values: Mapping[str, Any], environment: Mapping[str, str]) -> Se
                 f'"{name}" is not the name of a namespace: write names with commas between them',
                 param_hint="-namespace",
             )
-    for variable, key in _ENVIRONMENT.items():
-        if environment.get(variable):
-            known[key] = environment[variable]
+    for variable, key in _ENVIRONMENT.items():  # from Secrets, which often end in a newline
+        known[key] = environment.get(variable, "").strip() or known[key].strip()
     return Settings(**known)
 
 

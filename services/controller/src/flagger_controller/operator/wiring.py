@@ -217,12 +217,12 @@ def _dispatcher(
 def _notifier(settings: Settings) -> providers.Destination | None:
     """The global notifier; one that cannot work is none (alerting.md section 4)."""
     slack = Address(
-        url=settings.slack_url.strip(),
-        token=settings.slack_token.strip(),
+        url=settings.slack_url,
+        token=settings.slack_token,
         proxy=settings.slack_proxy_url,
         channel=settings.slack_channel or Address.channel,
         username=settings.slack_user,
     )
-    teams = Address(url=settings.msteams_url.strip(), proxy=settings.msteams_proxy_url)
+    teams = Address(url=settings.msteams_url, proxy=settings.msteams_proxy_url)
     notifier = dispatch.choose_notifier(slack, teams)
     return dispatch.checked(notifier) if notifier else None

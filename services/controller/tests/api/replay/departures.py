@@ -206,7 +206,56 @@ def alerts(name: str, recorded: dict[str, list[str]]) -> dict[str, list[str]]:
         )
         text = json.dumps(failed, sort_keys=True)
         return {"global-slack": [*told["global-slack"], text]}
+    if name == "edge-fix-after-failed-promotion":  # S1: the fix is released
+        return {"global-slack": [*told["global-slack"], *_release(name, "Deployment", 50)]}
+    if name == "service-target":  # T13: there is a release
+        return {"global-slack": _whole(name, "Service")}
+    if name == "restart-progressing":  # upstream was recorded without a chat
+        return {"global-slack": _whole(name, "Deployment")}
     return told
+
+
+def _whole(name: str, kind: str) -> list[str]:
+    """The alerts of a first release and another one."""
+    text = f"New {kind} detected, initialization completed."
+    return [_slack(name, text, *_description(name, kind, 25)), *_release(name, kind, 25)]
+
+
+def _release(name: str, kind: str, step: int) -> list[str]:
+    """The alerts of a release that is promoted."""
+    started = "New revision detected, progressing canary analysis."
+    done = "Canary analysis completed successfully, promotion finished."
+    return [_slack(name, started, *_description(name, kind, step)), _slack(name, done)]
+
+
+def _description(name: str, kind: str, step: int) -> list[tuple[str, str]]:
+    return [
+        ("Target", f"{kind}/podinfo.{name}"),
+        ("Failed checks threshold", "2"),
+        ("Progress deadline", "600s"),
+        ("Traffic routing", f"Weight step: {step} max: 50"),
+    ]
+
+
+def _slack(name: str, text: str, *fields: tuple[str, str]) -> str:
+    attachment = {
+        "color": "good",
+        "author_name": f"podinfo.{name}",
+        "text": text,
+        "mrkdwn_in": ["text"],
+        "fields": [
+            {"title": title, "value": value, "short": False}
+            for title, value in [("Cluster", "rig"), *fields]
+        ],
+    }
+    body = {
+        "channel": "general",
+        "username": "flagger",
+        "icon_url": "",
+        "icon_emoji": ":rocket:",
+        "attachments": [attachment],
+    }
+    return json.dumps({"body": body}, sort_keys=True)
 
 
 def _coloured(text: str) -> str:

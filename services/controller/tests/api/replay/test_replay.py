@@ -171,9 +171,8 @@ def test_calls(replay: Replay, name: str) -> None:
     )
     if name not in departures.OTHERWISE:
         assert player.script.queries == set(recorded.get("queries", []))
-    if name not in departures.OTHERWISE and name != RESTARTING:  # recorded without a chat
-        expected = departures.alerts(name, recorded.get("alerts", {}))
-        assert _patient(player.script.alerts) == _patient(expected)
+    expected = departures.alerts(name, recorded.get("alerts", {}))
+    assert _patient(player.script.alerts) == _patient(expected)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in departures.OTHERWISE])

@@ -137,6 +137,7 @@ async def test_problems_are_told(
     await world.deliver(routed)
     assert told.messages == [PREFIX + text]
     assert world.told == [("podinfo.default", PREFIX + text)]
+    assert [sent for _, sent in world.counted] == [False]
 
 
 async def test_lookups_can_be_out_of_order(
@@ -177,6 +178,7 @@ async def test_sending_returns_at_once(
     dispatcher.send(routed, Alert("lost", Severity.INFO))
     assert told.messages == ["alert dropped, too many are waiting: lost"]
     assert world.told == [("podinfo.default", told.messages[0])]
+    assert world.counted == [("unknown", False)]
     running = asyncio.create_task(world.outbox.run())
     assert await world.outbox.drain(60) == 0
     assert len(world.posted) == 1

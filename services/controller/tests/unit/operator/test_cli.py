@@ -197,6 +197,14 @@ def test_an_empty_variable_counts_as_absent(program: Program, variable: str, fla
     assert getattr(settings, flag.replace("-", "_")) == "flag"
 
 
+@pytest.mark.parametrize(("variable", "flag"), VARIABLES)
+def test_the_end_of_a_line_is_no_part_of_a_secret(
+    program: Program, variable: str, flag: str
+) -> None:
+    settings = program.parse(env={variable: "environment\n"})
+    assert getattr(settings, flag.replace("-", "_")) == "environment"
+
+
 def test_other_variables_mean_nothing(program: Program) -> None:
     assert program.parse(env={"FLAGGER_PORT": "tcp://10.0.0.1:80", "NAMESPACE": "x"}) == Settings()
 

@@ -66,6 +66,8 @@ class Scenario:
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     asked: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
+    """The same with the phase that event hooks are told."""
     alerts: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     statuses: list[CanaryStatus] = field(default_factory=list)
@@ -150,12 +152,15 @@ class Scenario:
                 return self.answers.get("providers", Answer(ok=True))
 
     def _apply(self, decision: Decision) -> None:
+        before = self.status.phase
         self.canary = self.canary.model_copy(update={"status": decision.status})
         self.statuses.append(decision.status)
         for announcement in decision.announcements:
             match announcement:
                 case Event(text):
                     self.log.append(text.replace(".default", ""))
+                    phase = before if announcement.phase is None else announcement.phase
+                    self.heard.append(f"{phase} {self.log[-1]}")
                 case Alert(text, severity):
                     self.alerts.append(f"{severity} {text}")
                 case Outcome() as outcome:
