@@ -14,24 +14,26 @@ logger = logging.getLogger(__name__)
 Job = Callable[[], Awaitable[None]]
 
 _CAPACITY: Final = 1000
-_WORKERS: Final = 20
+_AT_ONCE: Final = 200
+"""Enough for everybody who waits for a receiver that is down, and below the usual limit of 1024
+open files."""
 
 
 class Outbox:
-    """Jobs wait here until one of the workers of `run` has done them.
+    """Jobs wait here until `run` has done them.
 
-    A lane is handed to one worker at a time and goes to the back of the line after each job.
+    Of a lane one job runs at a time, then it goes to the back of the line.
     """
 
-    def __init__(self, capacity: int = _CAPACITY, workers: int = _WORKERS) -> None:
+    def __init__(self, capacity: int = _CAPACITY, at_once: int = _AT_ONCE) -> None:
         """Make an empty outbox.
 
         Args:
             capacity: jobs that may wait in all lanes together.
-            workers: jobs that run at the same time.
+            at_once: jobs that run at the same time.
         """
         self._capacity = capacity
-        self._workers = workers
+        self._at_once = at_once
         self._lanes: dict[str, deque[Job]] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._waiting = 0
@@ -53,9 +55,13 @@ class Outbox:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        slots = asyncio.Semaphore(self._at_once)
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._workers):
-                group.create_task(self._work())
+            while True:
+                await slots.acquire()
+                lane = await self._ready.get()
+                work = group.create_task(self._work(lane))
+                work.add_done_callback(lambda _: slots.release())
 
     async def settled(self, lane: str) -> None:
         """Wait until nothing of a lane is left."""
@@ -71,15 +77,13 @@ class Outbox:
             logger.warning("%d messages were not sent in time", self._waiting)
         return self._waiting
 
-    async def _work(self) -> None:
-        while True:
-            lane = await self._ready.get()
-            jobs = self._lanes[lane]
-            try:
-                await jobs[0]()
-            except Exception:
-                logger.exception("a message could not be sent")
-            self._finish(lane, jobs)
+    async def _work(self, lane: str) -> None:
+        jobs = self._lanes[lane]
+        try:
+            await jobs[0]()
+        except Exception:
+            logger.exception("a message could not be sent")
+        self._finish(lane, jobs)
 
     def _finish(self, lane: str, jobs: deque[Job]) -> None:
         jobs.popleft()

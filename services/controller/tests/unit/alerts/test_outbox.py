@@ -10,7 +10,7 @@ from flagger_controller.outbox import Outbox
 
 @pytest.fixture
 async def outbox() -> AsyncIterator[Outbox]:
-    box = Outbox(capacity=4, workers=2)
+    box = Outbox(capacity=4, at_once=2)
     task = asyncio.create_task(box.run())
     yield box
     task.cancel()
@@ -61,6 +61,26 @@ async def test_a_slow_lane_does_not_hold_up_others(outbox: Outbox) -> None:
     slow.set()
     assert await outbox.drain(60) == 0
     assert done == ["other", "slow", "after"]
+
+
+async def test_no_more_at_once_than_asked_for(outbox: Outbox) -> None:
+    done: list[str] = []
+    started, slow = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        started.set()
+        await slow.wait()
+
+    for lane in ("a", "b"):
+        outbox.put(lane, wait)
+    outbox.put("c", recorder(done)("c"))
+    await started.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert done == []
+    slow.set()
+    assert await outbox.drain(60) == 0
+    assert done == ["c"]
 
 
 async def test_a_full_outbox_refuses() -> None:
