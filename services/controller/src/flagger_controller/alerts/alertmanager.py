@@ -37,12 +37,9 @@ _IN_LABELS: Final = frozenset({"name", "namespace", "cluster"})
 
 def post(address: Address, message: Message) -> Post:
     """The alert that begins, and those of other severities, which end."""
-    annotations = {
-        key: value for key, value in message.facts.items() if value and key not in _IN_LABELS
-    }
     begins = {
         "labels": _labels(message, message.severity),
-        "annotations": {**annotations, "summary": f"{message.subject}: {message.text}"},
+        "annotations": _annotations(message),
         "startsAt": _stamp(message.at),
         "endsAt": _stamp(message.at + _LASTS[message.severity]),
     }
