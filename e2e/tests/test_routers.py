@@ -114,3 +114,10 @@ def test_copies_by_traefik(
 ) -> None:
     app.route()
     plays.mirrored(app, past, reach, percent)
+
+
+def test_cookies_with_copies_of_traefiks_rules(
+    app: podinfo.App, past: history.History, reach: access.Access
+) -> None:
+    app.route()
+    plays.sticky(app, past, reach, provider="traefik", routeRef=INGRESS_ROUTE)
