@@ -236,7 +236,7 @@ def test_one_version(root: pathlib.Path, chart: str) -> None:
     [
         "replicaCuont=2",
         "image.tga=1",
-        "logLevel=warning",
+        "logLevel=loud",
         "resources.limit.cpu=1",
         "podDisruptionBudget.enabled=sometimes",
         "image.pullPolicy=Sometimes",

@@ -12,6 +12,7 @@ import click
 import jsonschema
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from flagger_controller.alerts import compose
 from flagger_controller.api import crds, validation
@@ -20,7 +21,7 @@ from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Run
 from flagger_controller.metrics.recorder import Recorder
 from flagger_controller.operator import cli
-from flagger_controller.rollout.decision import Alert, Severity
+from flagger_controller.rollout.decision import Alert, Cause, Outcome, Severity
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = (
@@ -29,7 +30,8 @@ PAGES = (
     ROOT / "services/controller/README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 )
-OWN = [page for page in PAGES if page.name != "compatibility.md"]
+COMPATIBILITY = ROOT / "docs/compatibility.md"
+OWN = [page for page in PAGES if page != COMPATIBILITY]
 """What names tests by its own rules: see `test_every_difference_has_its_test`."""
 GOLDENS = ROOT / "services/controller/tests/contract/routing/goldens"
 RECORDINGS = ROOT / "services/controller/tests/api/replay/recordings"
@@ -98,9 +100,9 @@ def named_below(folder: pathlib.Path) -> set[str]:
 
 def differences() -> Iterator[tuple[str, str]]:
     """Where the tests of each row of the page are, and what its last column names."""
-    for section in (ROOT / "docs/compatibility.md").read_text().split("\n## ")[1:]:
+    for section in COMPATIBILITY.read_text().split("\n## ")[1:]:
         title, _, text = section.partition("\n")
-        place = re.search(r"`(services/\w+/tests)`", title)
+        place = re.search(r"`((?:services/\w+|charts)/tests)`", title)
         for cell in re.findall(r"^\| .* \| (?!test )([^|]*) \|$", text, re.MULTILINE):
             yield place[1] if place else "services/controller/tests", cell
 
@@ -160,7 +162,7 @@ def test_every_flag_is_in_the_table() -> None:
 
 
 def test_every_sharp_edge_of_the_engine_has_a_row_with_a_test() -> None:
-    text = (ROOT / "docs/compatibility.md").read_text()
+    text = COMPATIBILITY.read_text()
     engine = text.partition("## Rollout engine")[2].partition("\n## ")[0]
     cells = re.findall(r"\| ([^|]+) \| [^|\n]*`[^|\n]*\|$", engine, re.MULTILINE)
     covered = {found for each in cells for found in re.findall(r"S\d+|fault [A-Z]", each)}
@@ -176,13 +178,56 @@ def test_every_sharp_edge_of_alerts_has_a_row() -> None:
     assert set(rows) == {f"A{number}" for number in range(1, 26)}
 
 
-def test_series_in_the_table_exist() -> None:
-    exported = Recorder("0", "istio").render().decode()
-    text = (ROOT / "docs/operations.md").read_text()
-    rows = re.findall(r"^\| `(flagger_\w+)`", text, re.MULTILINE)
-    assert len(rows) >= 8
-    for series in rows:
-        assert f"# HELP {series} " in exported
+def exported() -> dict[str, tuple[str, set[str]]]:
+    """Type and labels of every series, with one of each."""
+    spec = {
+        "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+        "service": {"port": 80},
+        "analysis": {},
+    }
+    run = {"tickedAt": "2026-01-01T12:00:00.000Z", "startedAt": "2026-01-01T12:00:00.000Z"}
+    body = {
+        "metadata": {"name": "shop", "namespace": "test"},
+        "spec": spec,
+        "status": {"phase": "Failed", "run": run},
+    }
+    canary, recorder = Canary.from_api(body), Recorder("0", "istio")
+    recorder.set_total("test", 1)
+    recorder.show(canary)
+    recorder.set_metric(canary, "errors", 1, builtin=False)
+    recorder.observe_duration(canary, 1)
+    recorder.count_outcome(canary, Outcome(cause=Cause.CHECKS))
+    recorder.progress.count_check(canary, "errors", "failed")
+    recorder.count_hook("rollout", ok=True)
+    recorder.count_alert("slack", ok=True)
+    recorder.process.ended(1, "timeout")
+    recorder.process.checked("query", 1)
+    recorder.process.asked("get", "services", "200")
+    recorder.process.watch_queue("alerts", lambda: 0)
+    found: dict[str, tuple[str, set[str]]] = {}
+    for family in text_string_to_metric_families(recorder.render().decode()):
+        if family.name.startswith("flagger_"):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+            found[name] = (family.type, labels)
+    return found
+
+
+def test_series_in_the_tables_are_those_that_are_exported() -> None:
+    text = (ROOT / "docs/telemetry.md").read_text()
+    rows = re.findall(r"^\| `(flagger_\w+)` \| (\w+) \| ([^|]*)\|", text, re.MULTILINE)
+    listed = {name: (kind, set(re.findall(r"`(\w+)`", cell))) for name, kind, cell in rows}
+    assert len(listed) == len(rows)
+    assert listed == exported()
+
+
+def test_every_sharp_edge_of_telemetry_has_a_row() -> None:
+    cells = " ".join(re.findall(r"telemetry ([T\d, ]+) \|", COMPATIBILITY.read_text()))
+    assert {f"T{number}" for number in range(1, 22)} - set(re.findall(r"T\d+", cells)) == {
+        "T4",  # beside S23, whose number comes first
+        "T17",
+        "T20",  # S29 of the engine
+    }
 
 
 def test_every_field_of_a_run_is_explained() -> None:

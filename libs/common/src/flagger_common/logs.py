@@ -5,6 +5,7 @@ call passed as ``extra`` (say ``canary``), and ``stacktrace`` with an exception 
 """
 
 import datetime
+import json
 import logging
 import logging.config
 import pathlib
@@ -21,6 +22,7 @@ LEVELS: Final = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
     "warn": logging.WARNING,
+    "warning": logging.WARNING,
     "error": logging.ERROR,
     "fatal": logging.CRITICAL,
     "panic": logging.CRITICAL,
@@ -30,7 +32,7 @@ _NAMES: Final = {logging.WARNING: "warn", logging.CRITICAL: "fatal"}
 
 
 def level(name: str) -> int:
-    """Translate a ``-log-level`` value; anything unknown (``warning`` too) is info, as upstream."""
+    """Translate a ``-log-level`` value; anything unknown is info, as upstream."""
     return LEVELS.get(name, logging.INFO)
 
 
@@ -97,12 +99,14 @@ class JSONFormatter(jsonlogger.JsonFormatter):
 
 
 class ConsoleFormatter(logging.Formatter):
-    """The same content as tab-separated text."""
+    """The same content as tab-separated text, in upstream's order."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render one record; extras become ``key=value``, an exception follows on its own lines."""
-        extras = " ".join(f"{key}={value}" for key, value in _extras(record).items())
-        parts = [str(value) for value in _fields(record).values()] + ([extras] if extras else [])
+        """Render one record; extras are JSON, an exception follows on its own lines."""
+        fields, extras = _fields(record), _extras(record)
+        parts = [fields[key] for key in ("ts", "level", "caller", "msg")]
+        if extras:
+            parts.append(json.dumps(extras, ensure_ascii=False, default=str))
         line = "\t".join(parts)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 

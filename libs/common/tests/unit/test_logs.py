@@ -59,7 +59,7 @@ def test_an_exception_becomes_the_stack_trace() -> None:
 
 def test_console_lines_are_for_people() -> None:
     line = logs.ConsoleFormatter().format(record("hello", logging.WARNING, canary="a.b"))
-    assert re.fullmatch(r"warn\t2023\S+\tflagger_x/runner.py:7\thello\tcanary=a.b", line)
+    assert re.fullmatch(r'2023\S+\twarn\tflagger_x/runner.py:7\thello\t\{"canary": "a.b"\}', line)
 
 
 def test_messages_are_sampled_per_second_and_text() -> None:
@@ -74,7 +74,7 @@ def test_messages_are_sampled_per_second_and_text() -> None:
 
 @pytest.mark.parametrize(
     ("name", "level"),
-    [("debug", 10), ("warn", 30), ("warning", 20), ("loud", 20), ("panic", 50)],
+    [("debug", 10), ("warn", 30), ("warning", 30), ("loud", 20), ("panic", 50)],
 )
 def test_unknown_levels_are_info(name: str, level: int) -> None:
     assert logs.level(name) == level

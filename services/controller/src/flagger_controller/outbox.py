@@ -41,6 +41,11 @@ class Outbox:
         self._empty.set()
         self._watched: dict[str, asyncio.Event] = {}
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that are not done."""
+        return self._waiting
+
     def put(self, lane: str, job: Job) -> bool:
         """Add a job to the end of a lane; False: the outbox is full and the job is dropped."""
         if self._waiting >= self._capacity:

@@ -344,7 +344,8 @@ def image(body: Object | None) -> str:
 _CHANCE = frozenset(
     {
         *("creationTimestamp", "generation", "managedFields", "namespace"),
-        *("resourceVersion", "uid", "lastTransitionTime", "lastUpdateTime", "tickedAt"),
+        *("resourceVersion", "uid", "lastTransitionTime", "lastUpdateTime"),
+        *("tickedAt", "startedAt"),
         *("clusterIP", "clusterIPs", "nodePort", "blockOwnerDeletion"),
     }
 )

@@ -8,7 +8,14 @@ from flagger_controller.api.canary import Canary, Webhook
 from flagger_controller.api.status import Phase
 from flagger_controller.errors import FlaggerError
 from flagger_controller.rollout.decision import Alert, Event, Outcome
-from flagger_controller.rollout.evidence import Answer, Measured, MetricCheck, Unmeasured
+from flagger_controller.rollout.evidence import (
+    Answer,
+    Check,
+    Measured,
+    MetricCheck,
+    Result,
+    Unmeasured,
+)
 
 
 @dataclass
@@ -79,7 +86,7 @@ class NoHooks:
 
 
 class Sinks:
-    """Alerts and gauges of one process, written to the common log."""
+    """Alerts and series of one process; what is told for good is in the common log."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -97,4 +104,7 @@ class Sinks:
         pass
 
     def analysed(self, canary: Canary, seconds: float) -> None:
+        pass
+
+    def answered(self, canary: Canary, check: Check, result: Result, seconds: float) -> None:
         pass

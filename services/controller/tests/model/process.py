@@ -83,7 +83,7 @@ def launch(
         store=store,
         observer=Observer(cache, settings, now, peers.has_template),
         converger=Converger(Writer(api, cache), now),
-        gatherer=Gatherer(peers.hooks, peers.judge),
+        gatherer=Gatherer(peers.hooks, peers.judge, sinks),
         committer=Committer(api),
         announcer=Announcer(peers.log, NoHooks(), sinks, sinks),
         clock=now,

@@ -36,7 +36,7 @@ class Snapshot:
 _OF_THE_MOMENT = frozenset(
     {
         *("resourceVersion", "uid", "creationTimestamp", "generation", "tickedAt"),
-        *("lastTransitionTime", "lastUpdateTime"),
+        *("lastTransitionTime", "lastUpdateTime", "startedAt"),
     }
 )
 

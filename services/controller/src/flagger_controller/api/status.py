@@ -71,6 +71,9 @@ class Run(Model):
     ticked_at: str = ""
     """RFC 3339, milliseconds: the tick that last changed the status. The next one is due an
     interval later, over restarts and changes of leader too."""
+    started_at: str = ""
+    """RFC 3339, milliseconds: when the run began; empty outside of runs, and in those that
+    upstream began."""
     obligation: Obligation = Obligation.NONE
     """Unfinished effect; the visible phase changes only when it is confirmed."""
     unannounced: bool = False

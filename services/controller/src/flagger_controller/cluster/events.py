@@ -124,6 +124,11 @@ class EventRecorder:
         self._refused: dict[str, Kind] = {}
         """Why the last event about a namespace was lost."""
 
+    @property
+    def waiting(self) -> int:
+        """Events that are not written."""
+        return sum(len(queue.waiting) for queue in self._queues.values())
+
     def record(self, subject: Subject, text: str, *, warning: bool = False) -> None:
         """Write an Event soon; returns at once and never fails."""
         key = _Key(subject.ref, subject.uid, warning, text)

@@ -7,18 +7,17 @@ it (429); when its outcome is unknown the caller must observe again, so it is ra
 import asyncio
 import copy
 import random
-import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import aiohttp
 from yarl import URL
 
 from flagger_common.version import __version__
-from flagger_controller.cluster import wire
+from flagger_controller.cluster import sockets, wire
 from flagger_controller.cluster.client import (
     ApiError,
     ApiUnavailable,
@@ -30,6 +29,7 @@ from flagger_controller.cluster.client import (
     Resource,
     api_error,
 )
+from flagger_controller.cluster.heard import Heard, nobody
 from flagger_controller.cluster.login import Login
 from flagger_controller.cluster.throttle import Throttle
 from flagger_controller.cluster.wire import (
@@ -67,19 +67,23 @@ class HttpClient:
         login: Login,
         settings: HttpSettings | None = None,
         *,
+        heard: Heard = nobody,
         jitter: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._login = login
         self._settings = settings or HttpSettings()
         self._throttle = Throttle(self._settings.qps, self._settings.burst)
+        self._heard = heard
         self._jitter = jitter
         self._sleep = sleep
         self._fence: Fence | None = None
         self._session = aiohttp.ClientSession(
             # Watches occupy connections for minutes: the number of calls is limited by the
             # throttle, the number of watches by the cache.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, socket_factory=_socket),
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=30, socket_factory=sockets.watched
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"flagger/{__version__}", "Accept-Encoding": "identity"},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._settings.timeout),
@@ -181,10 +185,11 @@ class HttpClient:
         accept = PARTIAL.format("") if metadata_only else JSON
         request = Request(Call("watch", Ref(resource, "", namespace)), params, accept=accept)
         await self._throttle.wait()
-        with self._translated(request.call):
+        with self._reported(request.call):
             async with asyncio.timeout(self._settings.timeout):
                 response = await self._send(request)
                 problem = b"" if response.ok else await response.read()
+        self._answered(request.call, response)
         lines = self._lines(request.call, response)
         try:
             if not response.ok:
@@ -229,10 +234,11 @@ class HttpClient:
         return decode_object(request.call, await self._call(request))
 
     async def _attempt(self, request: Request) -> bytes:
-        with self._translated(request.call):
+        with self._reported(request.call):
             async with asyncio.timeout(self._settings.timeout):
                 async with await self._send(request) as response:
                     body = await response.read()
+        self._answered(request.call, response)
         if not response.ok:
             raise _failure(request.call, response, body)
         return body
@@ -256,6 +262,19 @@ class HttpClient:
             proxy=self._login.proxy or None,
             allow_redirects=False,
         )
+
+    def _answered(self, call: Call, response: aiohttp.ClientResponse) -> None:
+        self._heard(call.verb, call.resource, str(response.status))
+
+    @contextmanager
+    def _reported(self, call: Call) -> Iterator[None]:
+        """Tell who listens that there was no answer, and why."""
+        try:
+            with self._translated(call):
+                yield
+        except ApiError as error:
+            self._heard(call.verb, call.resource, str(error.kind))
+            raise
 
     @contextmanager
     def _translated(self, call: Call) -> Iterator[None]:
@@ -284,14 +303,3 @@ def _reason(error: Exception) -> str:
             return "TLS"
         case _:
             return "Unreachable"
-
-
-def _socket(address: Any) -> socket.socket:
-    """A socket that notices within a minute that the other side has vanished."""
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, option):
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    return made

@@ -1,43 +1,27 @@
-"""The series we export (telemetry.md section 2): upstream's to the letter, and some of ours.
+"""The series we export: upstream's to the letter (telemetry.md section 2), beside our own.
 
-All belong to one registry object that the HTTP server renders; nothing is global. Upstream keeps
-the series of deleted canaries until it restarts; `forget` removes them (sharp edge T4).
+Upstream keeps the series of deleted canaries until it restarts; `forget` removes them (sharp edge
+T4). Ours are in `progress` and `process`.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Metric,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import Counter
 
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Phase
+from flagger_controller.metrics.process import ProcessSeries
+from flagger_controller.metrics.progress import Progress
+from flagger_controller.metrics.series import Series
+from flagger_controller.rollout.decision import Outcome
+from flagger_controller.rollout.strategy import in_force
 from flagger_controller.rollout.thresholds import REQUEST_DURATION
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _OUTCOME_LABELS: Final = ("name", "namespace", "deployment_strategy", "analysis_status")
 _STATUS: Final = {Phase.PROGRESSING: 0, Phase.FAILED: 2}
 _SETTLED: Final = 1
-
-
-class _Registry(CollectorRegistry):
-    """Without the `_created` series, which upstream lacks and nobody queries.
-
-    The library can only switch them off for the whole process.
-    """
-
-    def collect(self) -> Iterable[Metric]:
-        for family in super().collect():
-            family.samples = [each for each in family.samples if not each.name.endswith("_created")]
-            yield family
 
 
 class Recorder:
@@ -50,67 +34,72 @@ class Recorder:
             version: without a leading `v`.
             mesh_provider: value of the flag of that name.
         """
-        self.registry: CollectorRegistry = _Registry()
-        ProcessCollector(registry=self.registry)
-        self._info = self._gauge(
+        self._provider = mesh_provider
+        self._series = Series()
+        self.progress = Progress(self._series)
+        self.process = ProcessSeries(self._series)
+        self._targets: dict[tuple[str, str], str] = {}
+        """Target by namespace and name of the Canaries that are shown."""
+        info = self._series.gauge(
             "info", "Flagger version and mesh provider information", "version", "mesh_provider"
         )
-        self._info.labels(version, mesh_provider).set(1)
-        self._total = self._gauge("canary_total", "Total number of canary object", "namespace")
-        self._status = self._gauge(
-            "canary_status", "Last canary analysis result", "name", "namespace"
-        )
-        self._weight = self._gauge(
-            "canary_weight",
-            "The virtual service destination weight current value",
-            "workload",
-            "namespace",
-        )
-        self._analysis = self._gauge(
-            "canary_metric_analysis",
-            "Last canary analysis result per metric",
-            "name",
-            "namespace",
-            "metric",
-        )
-        self._duration = Histogram(
-            "flagger_canary_duration_seconds",
-            "Seconds spent performing canary analysis.",
-            ("name", "namespace"),
-            registry=self.registry,
-            buckets=_BUCKETS,
-        )
-        self._counters()
-        self._own_series()
-
-    def _counters(self) -> None:
-        self._successes = self._counter(
-            "canary_successes", "Total number of canary successes", *_OUTCOME_LABELS
-        )
-        self._failures = self._counter(
-            "canary_failures", "Total number of canary failures", *_OUTCOME_LABELS
-        )
-
-    def _own_series(self) -> None:
-        """Series that upstream does not have (sharp edges T16, T19, A21)."""
-        self._leader = self._gauge("leader", "Whether this replica holds the Lease")
-        self._leader.set(0)
-        self._hooks = self._counter(
+        info.labels(version, mesh_provider).set(1)
+        self._upstreams()
+        self._hooks = self._series.counter(
             "webhook_requests", "Calls of webhooks by type and outcome", "type", "outcome"
         )
-        self._alerts = self._counter(
+        self._alerts = self._series.counter(
             "alert_requests", "Alerts by provider type and outcome", "provider", "outcome"
         )
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"flagger_{name}", text, labels, registry=self.registry)
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"flagger_{name}", text, labels, registry=self.registry)
+    def _upstreams(self) -> None:
+        """Names, labels and texts are interface."""
+        made = self._series
+        self._total = made.gauge("canary_total", "Total number of canary object", "namespace")
+        self._status = made.gauge(
+            "canary_status", "Last canary analysis result", "name", "namespace"
+        )
+        self._weight = made.gauge(
+            "canary_weight",
+            "The virtual service destination weight current value",
+            *("workload", "namespace"),
+        )
+        self._analysis = made.gauge(
+            "canary_metric_analysis",
+            "Last canary analysis result per metric",
+            *("name", "namespace", "metric"),
+        )
+        self._duration = made.histogram(
+            "canary_duration_seconds",
+            "Seconds spent performing canary analysis.",
+            _BUCKETS,
+            *("name", "namespace"),
+        )
+        self._successes = made.counter(
+            "canary_successes", "Total number of canary successes", *_OUTCOME_LABELS
+        )
+        self._failures = made.counter(
+            "canary_failures", "Total number of canary failures", *_OUTCOME_LABELS
+        )
 
     def set_total(self, namespace: str, count: int) -> None:
         """How many canaries a namespace has; zero when the last one is gone."""
         self._total.labels(namespace).set(count)
+
+    def show(self, canary: Canary) -> None:
+        """What the status says: phase, weights, progress."""
+        place = (canary.namespace, canary.name)
+        before = self._targets.setdefault(place, canary.target)
+        if before != canary.target:
+            self._remove(canary.name, before, canary.namespace)
+            self._targets[place] = canary.target
+        self.set_status(canary, canary.status.phase)
+        route = canary.status.route
+        self.set_weight(canary, route.primary, route.canary)
+        # Prometheus sees an increase from zero only, so zero must have been there.
+        self._outcomes(self._successes, canary, "skipped" if canary.skip_analysis else "completed")
+        self._outcomes(self._failures, canary, "completed")
+        self.progress.show(canary)
 
     def set_status(self, canary: Canary, phase: Phase) -> None:
         """0 while progressing, 2 when failed, 1 in every other phase (telemetry.md 3.2)."""
@@ -140,20 +129,16 @@ class Recorder:
         """How long an analysis tick took, checks and hooks included."""
         self._duration.labels(canary.target, canary.namespace).observe(seconds)
 
-    def inc_success(self, canary: Canary, *, skipped: bool = False) -> None:
-        """A promotion; `skipped`: without analysis."""
-        self._count(self._successes, canary, "skipped" if skipped else "completed")
+    def count_outcome(self, canary: Canary, outcome: Outcome) -> None:
+        """A release is over. A failed one counts as `completed`, as upstream has it (T14)."""
+        counter = self._successes if outcome.succeeded else self._failures
+        skipped = outcome.succeeded and outcome.skipped
+        self._outcomes(counter, canary, "skipped" if skipped else "completed").inc()
+        self.progress.end(canary, outcome)
 
-    def inc_failure(self, canary: Canary) -> None:
-        """A failed run; always `completed`, as upstream has it (T14)."""
-        self._count(self._failures, canary, "completed")
-
-    def _count(self, counter: Counter, canary: Canary, status: str) -> None:
-        counter.labels(canary.target, canary.namespace, canary.strategy.value, status).inc()
-
-    def set_leader(self, leading: bool) -> None:
-        """Whether this replica holds the Lease."""
-        self._leader.set(leading)
+    def _outcomes(self, counter: Counter, canary: Canary, status: str) -> Counter:
+        strategy = in_force(canary, canary.spec.provider or self._provider)
+        return counter.labels(canary.target, canary.namespace, strategy.value, status)
 
     def count_hook(self, kind: str, *, ok: bool) -> None:
         """A hook was called; `ok`: it passed."""
@@ -165,13 +150,19 @@ class Recorder:
 
     def forget(self, canary: Canary) -> None:
         """Remove every series of a deleted canary, its counters included."""
-        target = {"name": canary.target, "namespace": canary.namespace}
+        target = self._targets.pop((canary.namespace, canary.name), canary.target)
+        for each in {target, canary.target}:
+            self._remove(canary.name, each, canary.namespace)
+
+    def _remove(self, canary: str, target: str, namespace: str) -> None:
+        named = {"name": target, "namespace": namespace}
         for family in (self._status, self._analysis, self._duration, self._successes):
-            family.remove_by_labels(target)
-        self._failures.remove_by_labels(target)
-        for workload in (canary.target, canary.primary):
-            self._weight.remove(workload, canary.namespace)
+            family.remove_by_labels(named)
+        self._failures.remove_by_labels(named)
+        for workload in (target, f"{target}-primary"):
+            self._weight.remove(workload, namespace)
+        self.progress.forget(canary, target, namespace)
 
     def render(self) -> bytes:
         """Everything in the text format, for `/metrics` (content type: `CONTENT_TYPE`)."""
-        return generate_latest(self.registry)
+        return self._series.render()

@@ -58,17 +58,20 @@ def run(settings: Settings) -> int:
 
 async def _main(settings: Settings, connection: login.Login) -> int:
     async with AsyncExitStack() as stack:
+        recorder = Recorder(__version__, settings.mesh_provider)
+        heard = recorder.process.asked
         limits = HttpSettings(qps=settings.kubeconfig_qps, burst=settings.kubeconfig_burst)
-        client = HttpClient(connection, limits)
+        client = HttpClient(connection, limits, heard=heard)
         stack.push_async_callback(client.close)
-        renewals = HttpClient(connection)  # in the queue of a busy client they might come too late
+        # In the queue of a busy client they might come too late.
+        renewals = HttpClient(connection, heard=heard)
         stack.push_async_callback(renewals.close)
         if not await _usable(client, settings.scopes):
             return 1
-        mesh = await mesh_client(settings, limits, stack)
+        mesh = await mesh_client(settings, limits, heard, stack)
         http = await stack.enter_async_context(net.Http(net.Proxies.from_environment(os.environ)))
         clients = Clients(client, renewals, mesh)
-        process = Process(settings, connection, clients, http)
+        process = Process(settings, connection, clients, http, recorder)
         return await process.serve(stack)
 
 
@@ -98,11 +101,12 @@ class Process:
         connection: login.Login,
         clients: Clients,
         http: net.Http,
+        recorder: Recorder,
     ) -> None:
         self._settings = settings
         self._connection = connection
         self._client = clients.local
-        self._recorder = Recorder(__version__, settings.mesh_provider)
+        self._recorder = recorder
         self._http = http
         self._elector = candidate(settings, clients.renewals)
         self._engine = wiring.build(
@@ -215,7 +219,7 @@ class Process:
         """Feed the stores from the watch of our three kinds."""
         namespaces = self._settings.namespace
         await kopf.operator(
-            registry=handlers.registry(self._feed, self._connection),
+            registry=handlers.registry(self._feed, self._connection, self._recorder.process.asked),
             settings=handlers.settings(),
             standalone=True,
             identity=cast("Any", "flagger"),  # kopf asks the system for a user name otherwise
@@ -231,13 +235,13 @@ class Process:
     async def _lead(self) -> None:
         """Tick canaries: at once, or while holding the Lease."""
         if self._elector is None:
-            self._recorder.set_leader(True)
+            self._recorder.process.lead(leading=True)
             await self._work()
             return
         working: list[asyncio.Task[None]] = []
 
         def elected() -> None:
-            self._recorder.set_leader(True)
+            self._recorder.process.lead(leading=True)
             working.append(self._start(self._work(), "ticks"))
 
         try:

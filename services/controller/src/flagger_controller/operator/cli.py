@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from flagger_common import flags
+from flagger_common import flags, logs
 from flagger_common.version import __version__
 from flagger_controller.operator.settings import Settings
 
@@ -35,7 +35,7 @@ _FLAGS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("kubeconfig-qps", 100, int, "API requests a second."),
     ("kubeconfig-burst", 250, int, "API requests at once."),
     ("metrics-server", "http://prometheus:9090", str, "Prometheus URL."),
-    ("log-level", "debug", str, "debug, info, warn, error, fatal or panic."),
+    ("log-level", "debug", click.Choice(list(logs.LEVELS)), "Least urgent lines to log."),
     ("zap-encoding", "json", click.Choice(["json", "console"]), "Log format."),
     ("port", 8080, int, "Port of /healthz and /metrics."),
     ("namespace", "", str, "The only namespaces to watch."),

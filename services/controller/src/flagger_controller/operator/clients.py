@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from flagger_controller.cluster import login
 from flagger_controller.cluster.client import KubeClient
+from flagger_controller.cluster.heard import Heard
 from flagger_controller.cluster.http import HttpClient, HttpSettings
 from flagger_controller.cluster.split import SplitClient
 from flagger_controller.operator import leader
@@ -12,13 +13,13 @@ from flagger_controller.operator.settings import Settings
 
 
 async def mesh_client(
-    settings: Settings, limits: HttpSettings, stack: AsyncExitStack
+    settings: Settings, limits: HttpSettings, heard: Heard, stack: AsyncExitStack
 ) -> HttpClient | None:
     """The client for routes, when they live in another cluster."""
     if not settings.kubeconfig_service_mesh:
         return None
     connection = login.load(settings.kubeconfig_service_mesh, settings.master)
-    client = HttpClient(connection, limits)
+    client = HttpClient(connection, limits, heard=heard)
     stack.push_async_callback(client.close)
     return client
 

@@ -16,6 +16,7 @@ from flagger_controller.api.alertprovider import AlertProvider
 from flagger_controller.api.base import GROUP, VERSION, Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.metrictemplate import MetricTemplate
+from flagger_controller.cluster.heard import Heard
 from flagger_controller.cluster.login import Login
 from flagger_controller.cluster.session import session
 from flagger_controller.operator.store import CanaryStore, TemplateStore, key_of
@@ -100,12 +101,12 @@ class Feed:
                 logger.error("AlertProvider %s.%s: %s", place[1], place[0], _explained(error))
 
 
-def registry(feed: Feed, login: Login) -> kopf.OperatorRegistry:
+def registry(feed: Feed, login: Login, heard: Heard) -> kopf.OperatorRegistry:
     """The handlers, registered without any global state."""
     handlers = kopf.OperatorRegistry()
 
     async def connect(**_: Any) -> kopf.AiohttpSession:
-        return kopf.AiohttpSession(server=login.server, aiohttp_session=session(login))
+        return kopf.AiohttpSession(server=login.server, aiohttp_session=session(login, heard))
 
     kopf.on.login(registry=handlers)(connect)
     for plural, see in (

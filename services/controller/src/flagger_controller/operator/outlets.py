@@ -20,11 +20,16 @@ from flagger_controller.operator.store import TemplateStore
 from flagger_controller.rollout.decision import Event, Outcome
 from flagger_controller.rollout.evidence import (
     Answer,
+    Check,
+    HookCheck,
     Measured,
     MetricCheck,
     MetricPart,
+    ProvidersCheck,
+    Result,
     Unmeasured,
 )
+from flagger_controller.rollout.judging import verdict
 from flagger_controller.tick.announce import EventHooks
 from flagger_controller.tick.commit import ref_of
 
@@ -70,16 +75,11 @@ class Gauges:
 
     def outcome(self, canary: Canary, outcome: Outcome) -> None:
         """Count a finished analysis."""
-        if outcome.succeeded:
-            self._recorder.inc_success(canary, skipped=outcome.skipped)
-        else:
-            self._recorder.inc_failure(canary)
+        self._recorder.count_outcome(canary, outcome)
 
     def show(self, canary: Canary) -> None:
-        """Show phase and weights."""
-        route = canary.status.route
-        self._recorder.set_status(canary, canary.status.phase)
-        self._recorder.set_weight(canary, route.primary, route.canary)
+        """Show phase, weights and progress."""
+        self._recorder.show(canary)
 
     def analysed(self, canary: Canary, seconds: float) -> None:
         """Observe how long an analysis took."""
@@ -98,6 +98,41 @@ class CountedHooks:
         answer = await self._client.call(hook, payload)
         self._recorder.count_hook(hook.kind.value, ok=answer.ok)
         return answer
+
+
+class Tally:
+    """Checks, counted by what came of them."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def answered(self, canary: Canary, check: Check, result: Result, seconds: float) -> None:
+        """Count a check, and how long it took."""
+        kind, name = _named(canary, check)
+        self._recorder.process.checked(kind, seconds)
+        self._recorder.progress.count_check(canary, name, _result(canary, check, result))
+
+
+def _named(canary: Canary, check: Check) -> tuple[str, str]:
+    """Kind and name of a check."""
+    match check:
+        case HookCheck(kind, index):
+            return kind.value, canary.analysis.hooks(kind)[index].name
+        case MetricCheck(index, part):
+            return part.value, canary.analysis.metrics[index].name
+        case ProvidersCheck():
+            return "providers", "providers"
+
+
+def _result(canary: Canary, check: Check, result: Result) -> str:
+    match result:
+        case Answer(ok):
+            passed = ok
+        case Unmeasured(failed=failed):
+            return "error" if failed else "no-values"
+        case Measured():
+            passed = not isinstance(check, MetricCheck) or not verdict(canary, check, result)
+    return "passed" if passed else "failed"
 
 
 class Judge:

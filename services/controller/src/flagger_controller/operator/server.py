@@ -51,4 +51,6 @@ class Server:
         return web.Response(status=503, text="the watch of canaries has not started yet")
 
     async def _show(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics(), headers={"Content-Type": self._content_type})
+        page = web.Response(body=self._metrics(), headers={"Content-Type": self._content_type})
+        page.enable_compression()  # where the client asks for it
+        return page

@@ -22,7 +22,7 @@ class Settings:
     metrics_server: str = "http://prometheus:9090"
     """Prometheus for built-in metrics."""
     log_level: str = "debug"
-    """`debug`, `info`, `warn`, `error`, `fatal`, `panic`; anything else is info."""
+    """`debug`, `info`, `warn` (or `warning`), `error`, `fatal`, `panic`."""
     zap_encoding: str = "json"
     """`json` or `console`."""
     port: int = 8080

@@ -27,6 +27,7 @@ from flagger_controller.operator.outlets import (
     KubeEvents,
     Listeners,
     Lookup,
+    Tally,
 )
 from flagger_controller.operator.settings import Settings
 from flagger_controller.operator.store import CanaryStore, TemplateStore
@@ -66,7 +67,7 @@ class Engine:
     _ticks: dict[str, Tick] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.pool = Pool(self.work)
+        self.pool = Pool(self.work, self.recorder.process)
 
     async def work(self, key: str) -> float | None:
         """One tick of a canary; seconds until the next, None when it is gone."""
@@ -76,10 +77,13 @@ class Engine:
             return RESYNC
         if key not in self._ticks:
             self._ticks[key] = Tick(key, self.shell, Memory())
+        known = self.canaries.get(key)
         seconds = await self._ticks[key].run()
         if seconds is None:  # it may have gone after `forget`, during this tick
             self._ticks.pop(key, None)
             self.cache.unwatch(key)
+            if known is not None:
+                self.recorder.forget(known[0])
         return seconds
 
     def forget(self, key: str, canary: Canary | None) -> None:
@@ -137,7 +141,7 @@ def build(
             lambda namespace, name: (namespace, name) in stored.templates,
         ),
         converger=Converger(Writer(client, cache), clock.utc),
-        gatherer=Gatherer(hooks, Judge(evaluator, recorder)),
+        gatherer=Gatherer(hooks, Judge(evaluator, recorder), Tally(recorder)),
         committer=Committer(client),
         announcer=Announcer(
             outlet,
@@ -162,6 +166,10 @@ def build(
         rejecter=Rejecter(client, events, clock.utc),
         shell=shell,
     )
+    recorder.process.watch_queue("ticks", engine.pool.overdue)
+    recorder.process.watch_queue("events", lambda: events.waiting)
+    recorder.process.watch_queue("webhooks", lambda: calls.waiting)
+    recorder.process.watch_queue("alerts", lambda: alerts.waiting)
     return engine
 
 

@@ -39,12 +39,30 @@ class Alert:
     """Add the fields that describe the canary (state-machine.md 13.5)."""
 
 
+class Cause(StrEnum):
+    """What ended a failed run; a label of the series of rollbacks."""
+
+    CHECKS = "failed-checks"
+    """As many failed checks as `analysis.threshold` allows."""
+    DEADLINE = "progress-deadline"
+    """Pods that did not get ready in time."""
+    HOOK = "rollback-hook"
+    PROMOTION = "promotion"
+    """The primary did not get ready with the new revision."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A finished analysis, counted in the success and failure series."""
 
-    succeeded: bool
     skipped: bool = False
+    cause: Cause | None = None
+    """Why it failed; None: it succeeded."""
+
+    @property
+    def succeeded(self) -> bool:
+        """The revision is in production."""
+        return self.cause is None
 
 
 Announcement = Event | Alert | Outcome

@@ -7,6 +7,7 @@ from flagger_controller.rollout.case import KUBERNETES, Case
 from flagger_controller.rollout.decision import (
     Alert,
     Announcement,
+    Cause,
     Decision,
     Event,
     Need,
@@ -40,7 +41,8 @@ def announce(case: Case) -> Outcome:
     """
     if not case.status.run.unannounced:
         return None
-    run = case.status.run.model_copy(update={"unannounced": False, "reason": ""})
+    over = {"unannounced": False, "reason": "", "started_at": ""}
+    run = case.status.run.model_copy(update=over)
     status = case.status.model_copy(update={"run": run})
     if case.announced:
         return Decision(status, reason="announced")
@@ -64,22 +66,33 @@ def _success(case: Case, hooks: list[Announcement]) -> tuple[Announcement, ...]:
     skipped = case.status.run.reason == messages.SKIPPED
     text = messages.SKIPPED if skipped else messages.COMPLETED
     completed = Event(messages.completed(case.canary, skipped=skipped))
-    counted = Counted(succeeded=True, skipped=skipped)
+    counted = Counted(skipped=skipped)
     return (counted, *hooks, completed, Alert(text, Severity.INFO))
 
 
 def _failure(case: Case, hooks: list[Announcement]) -> tuple[Announcement, ...]:
     """An error, also where people asked for the rollback (alerting.md A10)."""
     reason = case.status.run.reason
-    alert, counted = Alert(reason, Severity.ERROR), Counted(succeeded=False)
-    promotion = messages.promotion_failed_alert("")
-    if reason.startswith(promotion):
-        error = reason.removeprefix(promotion)
+    cause = _cause(reason)
+    alert, counted = Alert(reason, Severity.ERROR), Counted(cause=cause)
+    if cause is Cause.PROMOTION:
+        error = reason.removeprefix(messages.promotion_failed_alert(""))
         text = messages.promotion_failed(case.canary, error)
         event = Event(text, warning=True, phase=Phase.PROMOTING, failure=True)
         return (counted, event, alert, *hooks)
     failed = Event(messages.failed(case.canary), warning=True, failure=True)
     return (counted, alert, failed, *hooks)
+
+
+def _cause(reason: str) -> Cause:
+    """What ended a run, by the text of its alert, which the status keeps."""
+    if reason == messages.MANUAL_ROLLBACK:
+        return Cause.HOOK
+    if reason.startswith(messages.promotion_failed_alert("")):
+        return Cause.PROMOTION
+    if reason.startswith(messages.deadline_alert("")):
+        return Cause.DEADLINE
+    return Cause.CHECKS
 
 
 def promotion_superseded(case: Case) -> Outcome:

@@ -1,6 +1,6 @@
 """Rules that judge a run: readiness, rollback hooks, the threshold, checks of the analysis."""
 
-from flagger_controller.api.canary import HookType, Metric
+from flagger_controller.api.canary import Canary, HookType, Metric
 from flagger_controller.api.status import Obligation, Phase
 from flagger_controller.rollout import messages, thresholds, transitions
 from flagger_controller.rollout.case import ACTIVE, ANALYSING, Case
@@ -175,10 +175,15 @@ def _metric_failure(
 ) -> Event | None:
     if isinstance(measured, Unmeasured):
         return Event(measured.text, warning=True, error=measured.failed)
-    metric = case.analysis.metrics[check.index]
-    judge = thresholds.verdict if check.part is MetricPart.BUILTIN else thresholds.custom_verdict
-    text = judge(case.canary, metric, measured.value)
+    text = verdict(case.canary, check, measured)
     return None if text is None else Event(text, warning=True)
+
+
+def verdict(canary: Canary, check: MetricCheck, measured: Measured) -> str | None:
+    """None when the value is within the bounds of its metric, else the text of the Halt event."""
+    metric = canary.analysis.metrics[check.index]
+    judge = thresholds.verdict if check.part is MetricPart.BUILTIN else thresholds.custom_verdict
+    return judge(canary, metric, measured.value)
 
 
 def _failed_check(case: Case, *said: Announcement) -> Decision:

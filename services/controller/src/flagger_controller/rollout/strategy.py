@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flagger_controller.api.canary import HookType, Strategy
+from flagger_controller.api.canary import Canary, HookType, Strategy
 from flagger_controller.api.status import Phase, Route
 from flagger_controller.rollout import messages, transitions, weights
 from flagger_controller.rollout.case import KUBERNETES, Case
@@ -27,9 +27,9 @@ def without_weights(case: Case) -> Outcome:
     return Remark(tuple(said)) if said else None
 
 
-def strategy(case: Case) -> Strategy:
-    """The strategy in force: provider `kubernetes` knows Blue/Green only."""
-    return Strategy.BLUE_GREEN if case.provider == KUBERNETES else case.canary.strategy
+def in_force(canary: Canary, provider: str) -> Strategy:
+    """The strategy that is played: provider `kubernetes` knows Blue/Green only."""
+    return Strategy.BLUE_GREEN if provider == KUBERNETES else canary.strategy
 
 
 def conditional(case: Case) -> bool:
@@ -39,7 +39,7 @@ def conditional(case: Case) -> bool:
 
 def ab_testing(case: Case) -> Outcome:
     """Matching requests go to the canary for N iterations (state-machine.md 7.2)."""
-    if strategy(case) is not Strategy.AB_TESTING:
+    if in_force(case.canary, case.provider) is not Strategy.AB_TESTING:
         return None
     if case.iterations > case.status.iterations:
         return _next_iteration(case, weights.split(100))
@@ -48,7 +48,7 @@ def ab_testing(case: Case) -> Outcome:
 
 def blue_green(case: Case) -> Outcome:
     """N iterations beside production, then all traffic, then promotion (state-machine.md 7.3)."""
-    if strategy(case) is not Strategy.BLUE_GREEN:
+    if in_force(case.canary, case.provider) is not Strategy.BLUE_GREEN:
         return None
     done = case.status.iterations
     if case.iterations > done:

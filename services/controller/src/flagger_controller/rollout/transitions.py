@@ -82,6 +82,7 @@ def started(case: Case) -> CanaryStatus:
     fresh = Run(
         route=split(weight),
         ticked_at=stamp(case.now),
+        started_at=stamp(case.now),
         promotion_failed=stranded,
         primary_broken=not primary.ready and not case.canary.skip_analysis,
     )

@@ -29,6 +29,10 @@ class Due:
         self._drop_outdated()
         return self._heap[0][0] if self._heap else None
 
+    def overdue(self, now: float) -> int:
+        """How many keys are due."""
+        return sum(at <= now for at in self._times.values())
+
     def take(self, now: float, most: int) -> list[str]:
         """Remove and return up to `most` keys that are due, earliest first."""
         taken: list[str] = []

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 from flagger_controller.errors import Conflict, FlaggerError
 from flagger_controller.schedule.due import Due
@@ -27,13 +27,31 @@ Work = Callable[[str], Awaitable[float | None]]
 """One tick of a key: seconds until the next, None to forget the key."""
 
 
+class Meter(Protocol):
+    """Is told how ticks go."""
+
+    def began(self, lag: float) -> None:
+        """A tick began so many seconds after it was due."""
+        ...
+
+    def ended(self, seconds: float, error: str) -> None:
+        """A tick took so long; `error`: a word for why it failed, empty when it did not."""
+        ...
+
+
 class Pool:
     """Ticks keys when they are due."""
 
     def __init__(
-        self, work: Work, *, at_once: int = 100, jitter: Callable[[], float] = random.random
+        self,
+        work: Work,
+        meter: Meter,
+        *,
+        at_once: int = 100,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._work = work
+        self._meter = meter
         self._at_once = at_once
         self._jitter = jitter
         self._due = Due()
@@ -43,11 +61,17 @@ class Pool:
         self._problems: dict[str, str] = {}
         """What was logged last of a key whose ticks fail."""
         self._changed = asyncio.Event()
+        self._opened: float | None = None
+        """When it began to tick; what was due before has waited for nothing until then."""
 
     @property
     def waiting(self) -> int:
         """Keys that have a due time."""
         return len(self._due) + len(self._again)
+
+    def overdue(self) -> int:
+        """Keys whose time has come and whose tick has not begun; none before `run`."""
+        return 0 if self._opened is None else self._due.overdue(self._now())
 
     def wake(self, key: str, delay: float = 0.0) -> None:
         """Tick a key in so many seconds, or earlier when it is due earlier."""
@@ -67,6 +91,7 @@ class Pool:
 
     async def run(self) -> None:
         """Tick until cancelled; ticks under way are cancelled too."""
+        self._opened = self._now()
         try:
             while True:
                 self._changed.clear()
@@ -76,9 +101,15 @@ class Pool:
             await self._stop()
 
     def _start_due(self) -> None:
-        free = self._at_once - len(self._running)
-        for key in self._due.take(self._now() + SLACK, free):
-            self._running[key] = asyncio.create_task(self._tick(key), name=f"tick {key}")
+        now = self._now()
+        opened = self._opened or 0.0
+        while len(self._running) < self._at_once:
+            at = self._due.next()
+            if at is None or at > now + SLACK:
+                return
+            for key in self._due.take(at, 1):
+                self._meter.began(max(0.0, now - max(at, opened)))
+                self._running[key] = asyncio.create_task(self._tick(key), name=f"tick {key}")
 
     async def _wait(self) -> None:
         at = self._due.next()
@@ -90,19 +121,23 @@ class Pool:
             return
 
     async def _tick(self, key: str) -> None:
+        started, failure = self._now(), ""
         try:
             self._schedule(key, await self._work(key))
             self._failures.pop(key, None)
             if self._problems.pop(key, ""):
                 logger.info("ticks work again", extra={"canary": key})
         except FlaggerError as error:
+            failure = _word(error)
             first = CONFLICT_PAUSE if isinstance(error, Conflict) else RETRY_FIRST
             self.wake(key, max(error.retry_after, self._pause(key, first)))
             self._log(key, error)
         except Exception:
+            failure = "unexpected"
             logger.exception("tick failed unexpectedly, trying again", extra={"canary": key})
             self.wake(key, self._pause(key, RETRY_FIRST))
         finally:
+            self._meter.ended(self._now() - started, failure)
             del self._running[key]
             if (at := self._again.pop(key, None)) is not None:
                 self._due.add(key, at)
@@ -137,3 +172,8 @@ class Pool:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _word(error: FlaggerError) -> str:
+    """The kind of an API error, else the class: `forbidden`, `conflict`, `configerror`."""
+    return str(error.fields.get("error") or type(error).__name__.lower())

@@ -100,7 +100,8 @@ class Announcer:
     def event(self, before: Canary, after: Canary, event: Event) -> None:
         """A log line, a Kubernetes Event, and the event webhooks."""
         level = logging.ERROR if event.error else logging.INFO
-        logger.log(level, event.text, extra={"canary": before.key})
+        kind = "Warning" if event.warning else "Normal"
+        logger.log(level, event.text, extra={"canary": before.key, "event_type": kind})
         self._events.record(after, event.text, warning=event.warning)
         phase = before.status.phase if event.phase is None else event.phase
         status = after.status if phase is after.status.phase else before.status

@@ -41,15 +41,31 @@ class Judge(Protocol):
         ...
 
 
+class Tally(Protocol):
+    """Counts checks."""
+
+    def answered(self, canary: Canary, check: Check, result: Result, seconds: float) -> None:
+        """A check was answered, after so many seconds."""
+        ...
+
+
 class Gatherer:
     """Answers checks."""
 
-    def __init__(self, hooks: Hooks, judge: Judge) -> None:
+    def __init__(self, hooks: Hooks, judge: Judge, tally: Tally) -> None:
         self._hooks = hooks
         self._judge = judge
+        self._tally = tally
 
     async def gather(self, canary: Canary, check: Check) -> Result:
         """Ask; what cannot be asked is an answer that says so."""
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        result = await self._ask(canary, check)
+        self._tally.answered(canary, check, result, clock() - started)
+        return result
+
+    async def _ask(self, canary: Canary, check: Check) -> Result:
         match check:
             case HookCheck(kind, index, phase):
                 hook = canary.analysis.hooks(kind)[index]

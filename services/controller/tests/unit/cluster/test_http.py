@@ -29,9 +29,11 @@ class Talk:
     def __init__(self, script: Script, settings: HttpSettings) -> None:
         self.script = script
         self.pauses: list[float] = []
+        self.heard: list[str] = []
         self.client = HttpClient(
             Login(script.url, authorization=lambda: "Bearer secret"),
             settings,
+            heard=lambda *what: self.heard.append(" ".join(what)),
             jitter=lambda: 0.0,
             sleep=self._sleep,
         )
@@ -296,3 +298,30 @@ async def test_calls_are_limited() -> None:
         await asyncio.gather(*(client.get(CANARY) for _ in range(4)))
         assert clock() - began >= 0.05
         await client.close()
+
+
+async def test_every_request_is_counted_with_its_answer() -> None:
+    answers = (failure(429), reply({"metadata": {}}), failure(404), broken(), chunks(abort=True))
+    async with talk(*answers) as it:
+        await it.client.get(CANARY)
+        with pytest.raises(ApiNotFound):
+            await it.client.patch(CANARY, {}, subresource="status")
+        with pytest.raises(ApiUnavailable):
+            await it.client.create(config_map(), {})
+        async with it.client.watch(resources.DEPLOYMENTS, version="5", seconds=60) as stream:
+            with pytest.raises(ApiUnavailable):
+                await anext(stream)
+    assert it.heard == [
+        "get canaries.flagger.app 429",
+        "get canaries.flagger.app 200",
+        "patch canaries.flagger.app/status 404",
+        "create configmaps unreachable",
+        "watch deployments.apps 200",
+    ]
+
+
+async def test_a_request_without_an_answer_is_counted_by_the_reason() -> None:
+    async with talk(silent(), patience=0.05) as it:
+        with pytest.raises(ApiUnavailable):
+            await it.client.delete(ROUTE)
+    assert it.heard == ["delete trafficroutes.kuma.io timeout"]

@@ -3,8 +3,10 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from flagger_controller.api.status import Phase
+from flagger_controller.api.canary import Canary
+from flagger_controller.api.status import CanaryStatus, Phase
 from flagger_controller.metrics.recorder import Recorder
+from flagger_controller.rollout.decision import Cause, Outcome
 
 from .conftest import Build
 
@@ -32,6 +34,14 @@ def value(recorder: Recorder, series_name: str, /, **labels: str) -> float | Non
 
 def canary_series(recorder: Recorder) -> list[str]:
     return [name for name, _ in series(recorder) if name.startswith("flagger_canary")]
+
+
+def labelled(recorder: Recorder) -> list[frozenset[tuple[str, str]]]:
+    return [labels for _, labels in series(recorder)]
+
+
+def in_phase(canary: Canary, phase: Phase) -> Canary:
+    return canary.model_copy(update={"status": CanaryStatus(phase=phase)})
 
 
 def test_a_fresh_start(recorder: Recorder) -> None:
@@ -92,7 +102,9 @@ def test_metric_analysis_in_seconds_for_the_builtin_duration(
 def test_duration_buckets(recorder: Recorder, canary: Build) -> None:
     recorder.observe_duration(canary(), 1.5)
     name = "canary_duration_seconds"
-    found = [(key, each) for key, each in series(recorder).items() if key[0].endswith("_bucket")]
+    found = [
+        (key, each) for key, each in series(recorder).items() if key[0] == f"flagger_{name}_bucket"
+    ]
     limits = {dict(labels)["le"]: each for (_, labels), each in found}
     assert list(map(float, limits))[:-1] == [
         0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -103,10 +115,10 @@ def test_duration_buckets(recorder: Recorder, canary: Build) -> None:
 
 
 def test_outcomes(recorder: Recorder, canary: Build) -> None:
-    ab = {"iterations": 5, "match": [{"headers": {}}]}
-    recorder.inc_success(canary())
-    recorder.inc_success(canary(), skipped=True)
-    recorder.inc_failure(canary(analysis=ab))
+    ab = canary(analysis={"iterations": 5, "match": [{"headers": {}}]})
+    recorder.count_outcome(canary(), Outcome())
+    recorder.count_outcome(canary(), Outcome(skipped=True))
+    recorder.count_outcome(ab, Outcome(skipped=True, cause=Cause.HOOK))
     labels = {"deployment_strategy": "canary", **PODINFO}
     name = "canary_successes_total"
     assert value(recorder, name, analysis_status="completed", **labels) == 1
@@ -115,22 +127,55 @@ def test_outcomes(recorder: Recorder, canary: Build) -> None:
     assert value(recorder, "canary_failures_total", **labels) == 1
 
 
+@pytest.mark.parametrize(
+    ("mesh", "provider", "strategy"),
+    [("istio", "kubernetes", "blue-green"), ("kubernetes", "", "blue-green"),
+     ("kubernetes", "istio", "canary")],
+)  # fmt: skip
+def test_provider_kubernetes_is_counted_as_blue_green(
+    canary: Build, mesh: str, provider: str, strategy: str
+) -> None:
+    """Upstream counts the strategy of the spec, which is not the one that was played (T13)."""
+    recorder = Recorder("0.1.0", mesh)
+    recorder.count_outcome(canary(provider=provider), Outcome())
+    labels = {"deployment_strategy": strategy, "analysis_status": "completed", **PODINFO}
+    assert value(recorder, "canary_successes_total", **labels) == 1
+
+
+def test_counters_begin_at_zero(recorder: Recorder, canary: Build) -> None:
+    """Else Prometheus would not see the first release of a Canary, nor that after a restart."""
+    recorder.show(canary())
+    recorder.show(canary(skipAnalysis=True))
+    labels = {"deployment_strategy": "canary", **PODINFO}
+    for name, status in (
+        ("successes", "completed"),
+        ("successes", "skipped"),
+        ("failures", "completed"),
+    ):
+        assert value(recorder, f"canary_{name}_total", analysis_status=status, **labels) == 0
+    causes = {"canary": "podinfo", **PODINFO}
+    for cause in Cause:
+        assert value(recorder, "canary_rollbacks_total", cause=cause.value, **causes) == 0
+
+
 def test_no_created_series(recorder: Recorder, canary: Build) -> None:
-    recorder.inc_success(canary())
+    recorder.count_outcome(canary(), Outcome())
     recorder.observe_duration(canary(), 1)
     assert b"_created" not in recorder.render()
 
 
 def test_deleted_canaries_leave_nothing(recorder: Recorder, canary: Build) -> None:
     other = canary(targetRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"})
+    named = other.metadata.model_copy(update={"name": "other"})
+    other = other.model_copy(update={"metadata": named})
     for each in (canary(), other):
-        recorder.set_status(each, Phase.FAILED)
-        recorder.set_weight(each, 100, 0)
+        recorder.show(in_phase(each, Phase.FAILED))
         recorder.set_metric(each, "q", 1, builtin=False)
         recorder.set_metric(each, "p", 1, builtin=False)
         recorder.observe_duration(each, 1)
-        recorder.inc_success(each)
-        recorder.inc_failure(each)
+        recorder.count_outcome(each, Outcome())
+        recorder.count_outcome(each, Outcome(cause=Cause.CHECKS))
+        recorder.progress.count_check(each, "q", "passed")
     recorder.forget(canary())
     assert all("podinfo" not in dict(labels).values() for _, labels in series(recorder))
     assert value(recorder, "canary_status", name="other", namespace="default") == 2
@@ -139,9 +184,21 @@ def test_deleted_canaries_leave_nothing(recorder: Recorder, canary: Build) -> No
     recorder.forget(other)
 
 
+def test_a_canary_with_another_target_leaves_nothing_of_the_one_before(
+    recorder: Recorder, canary: Build
+) -> None:
+    other = canary(targetRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"})
+    recorder.show(in_phase(canary(), Phase.FAILED))
+    recorder.show(in_phase(other, Phase.PROGRESSING))
+    assert all(labels.get("name") != "podinfo" for labels in map(dict, labelled(recorder)))
+    assert value(recorder, "canary_status", name="other", namespace="default") == 0
+    recorder.forget(other)
+    assert canary_series(recorder) == []
+
+
 def test_totals_and_own_series(recorder: Recorder) -> None:
     recorder.set_total("default", 3)
-    recorder.set_leader(True)
+    recorder.process.lead(leading=True)
     recorder.count_hook("rollout", ok=True)
     recorder.count_hook("rollout", ok=False)
     recorder.count_alert("slack", ok=True)

@@ -45,6 +45,7 @@ FLAGS: list[tuple[str, str, Any]] = [
     ("interval-floor", "0.5", 0.5),
 ]
 BOOLEANS = ("enable-config-tracking", "enable-leader-election", "no-cross-namespace-refs")
+LEVELS = ("debug", "info", "warn", "warning", "error", "fatal", "panic")
 IGNORED = [
     "-control-loop-interval=10s",
     "-threadiness=2",
@@ -92,6 +93,11 @@ def program() -> Program:
 
 def test_without_flags_the_defaults_are_those_of_the_settings(program: Program) -> None:
     assert program.parse() == Settings()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_levels_of_the_log(program: Program, level: str) -> None:
+    assert program.parse(f"-log-level={level}").log_level == level
 
 
 def test_every_setting_has_its_flag() -> None:
@@ -251,6 +257,7 @@ def test_no_version(program: Program) -> None:
         ("-port",),
         ("-kubeconfig-qps=1.5",),
         ("-zap-encoding=xml",),
+        ("-log-level=loud",),
         ("-enable-leader-election=yes",),
         ("-control-loop-interval=10",),
         ("-namespace=shop*",),

@@ -11,6 +11,7 @@ from pytest_httpserver import HTTPServer
 
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Fenced, KubeClient, Ref
+from flagger_controller.cluster.heard import nobody
 from flagger_controller.cluster.http import HttpClient, HttpSettings
 from flagger_controller.cluster.login import Login
 from flagger_controller.operator import leader
@@ -115,7 +116,7 @@ async def test_a_candidate_has_a_name_of_its_own(stack: AsyncExitStack) -> None:
 async def test_a_mesh_client_needs_a_kubeconfig_of_its_own(
     stack: AsyncExitStack, tmp_path: Path
 ) -> None:
-    assert await mesh_client(Settings(), HttpSettings(), stack) is None
+    assert await mesh_client(Settings(), HttpSettings(), nobody, stack) is None
     path = tmp_path / "mesh"
     user = {"token": base64.b64encode(b"t").decode()}
     config = {
@@ -126,6 +127,6 @@ async def test_a_mesh_client_needs_a_kubeconfig_of_its_own(
     }
     path.write_text(yaml.safe_dump(config))
     settings = Settings(kubeconfig_service_mesh=str(path))
-    client = await mesh_client(settings, HttpSettings(), stack)
+    client = await mesh_client(settings, HttpSettings(), nobody, stack)
     assert client is not None
     assert client.server == "http://127.0.0.1:7"

@@ -8,6 +8,7 @@ import kopf
 import pytest
 
 from flagger_controller.api.canary import Canary
+from flagger_controller.cluster.heard import nobody
 from flagger_controller.cluster.login import Login
 from flagger_controller.operator import handlers
 from flagger_controller.operator.handlers import Feed
@@ -260,7 +261,7 @@ def test_kopf_writes_nothing_and_scans_nothing() -> None:
 
 
 async def test_kopf_watches_our_three_kinds_with_raw_handlers_only(bench: Bench) -> None:
-    registry = handlers.registry(bench.feed, Login("http://127.0.0.1:1"))
+    registry = handlers.registry(bench.feed, Login("http://127.0.0.1:1"), nobody)
     watching = {str(handler.id): handler for handler in registry._watching.get_all_handlers()}
     assert set(watching) == {"canaries", "metrictemplates", "alertproviders"}
     for others in (registry._changing, registry._spawning, registry._indexing):

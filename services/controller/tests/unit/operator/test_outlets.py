@@ -11,7 +11,7 @@ from pytest_httpserver import HTTPServer
 
 from flagger_controller import net
 from flagger_controller.api.alertprovider import AlertProvider
-from flagger_controller.api.canary import Canary, Webhook
+from flagger_controller.api.canary import Canary, HookType, Webhook
 from flagger_controller.api.metrictemplate import MetricTemplate
 from flagger_controller.api.status import CanaryStatus, Phase, Route, Run
 from flagger_controller.cluster import resources
@@ -30,10 +30,21 @@ from flagger_controller.operator.outlets import (
     KubeEvents,
     Listeners,
     Lookup,
+    Tally,
 )
 from flagger_controller.operator.store import TemplateStore
-from flagger_controller.rollout.decision import Event, Outcome
-from flagger_controller.rollout.evidence import Measured, MetricCheck, MetricPart, Unmeasured
+from flagger_controller.rollout.decision import Cause, Event, Outcome
+from flagger_controller.rollout.evidence import (
+    Answer,
+    Check,
+    HookCheck,
+    Measured,
+    MetricCheck,
+    MetricPart,
+    ProvidersCheck,
+    Result,
+    Unmeasured,
+)
 
 from .bodies import canary, provider, template
 
@@ -133,9 +144,9 @@ def test_without_a_route_all_is_on_the_primary(recorder: Recorder) -> None:
 @pytest.mark.parametrize(
     ("outcome", "counted", "status"),
     [
-        (Outcome(succeeded=True), "canary_successes_total", "completed"),
-        (Outcome(succeeded=True, skipped=True), "canary_successes_total", "skipped"),
-        (Outcome(succeeded=False), "canary_failures_total", "completed"),
+        (Outcome(), "canary_successes_total", "completed"),
+        (Outcome(skipped=True), "canary_successes_total", "skipped"),
+        (Outcome(cause=Cause.HOOK), "canary_failures_total", "completed"),
     ],
 )
 def test_outcomes(recorder: Recorder, outcome: Outcome, counted: str, status: str) -> None:
@@ -222,6 +233,40 @@ async def test_what_has_no_value_is_not_exported(
     assert isinstance(reading, Unmeasured)
     assert reading.failed
     assert series(recorder, "canary_metric_analysis") == {}
+
+
+# Checks
+
+
+HOOK = HookCheck(HookType.ROLLOUT, 0, Phase.PROGRESSING)
+BUILTIN = MetricCheck(1, MetricPart.BUILTIN)
+QUERY = MetricCheck(0, MetricPart.QUERY)
+
+
+@pytest.mark.parametrize(
+    ("check", "result", "kind", "counted"),
+    [
+        (HOOK, Answer(ok=True), "rollout", "cart load cart shop passed"),
+        (HOOK, Answer(ok=False, error="no"), "rollout", "cart load cart shop failed"),
+        (ProvidersCheck(), Answer(ok=True), "providers", "cart providers cart shop passed"),
+        (QUERY, Measured(1), "query", "cart errors cart shop passed"),
+        (QUERY, Measured(1.5), "query", "cart errors cart shop failed"),
+        (QUERY, Unmeasured("none"), "query", "cart errors cart shop no-values"),
+        (QUERY, Unmeasured("down", failed=True), "query", "cart errors cart shop error"),
+        (BUILTIN, Measured(98), "builtin", "cart request-success-rate cart shop failed"),
+        (BUILTIN, Measured(99), "builtin", "cart request-success-rate cart shop passed"),
+    ],
+)
+def test_every_check_is_counted_by_what_came_of_it(
+    recorder: Recorder, check: Check, result: Result, kind: str, counted: str
+) -> None:
+    rate = {"name": "request-success-rate", "thresholdRange": {"min": 99}}
+    hook = {"name": "load", "url": "http://load/"}
+    analysis = {"stepWeight": 10, "metrics": [*METRICS, rate], "webhooks": [hook]}
+    Tally(recorder).answered(built(analysis=analysis), check, result, 1.5)
+    found = series(recorder, "canary_checks_total")
+    assert [labels for labels, count in found.items() if count] == [counted]
+    assert series(recorder, "check_duration_seconds_sum") == {kind: 1.5}
 
 
 # Lookups

@@ -69,7 +69,24 @@ async def test_metrics_are_rendered_for_each_request(bench: Bench) -> None:
     assert await bench.ask("/metrics") == (200, "flagger_info 2\n", CONTENT_TYPE)
 
 
-@pytest.mark.parametrize("path", ["/", "/unknown", "/healthz/more", "/metrics/"])
+async def test_metrics_are_compressed_for_those_who_ask(bench: Bench) -> None:
+    bench.page = b"flagger_info 1\n" * 100
+    async with (
+        aiohttp.ClientSession(auto_decompress=False) as session,
+        session.get(f"http://127.0.0.1:{bench.port}/metrics") as reply,
+    ):
+        assert reply.headers["Content-Encoding"] in ("gzip", "deflate")
+        assert len(await reply.read()) < 100
+    headers = {"Accept-Encoding": "identity"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(f"http://127.0.0.1:{bench.port}/metrics") as reply,
+    ):
+        assert "Content-Encoding" not in reply.headers
+        assert await reply.read() == bench.page
+
+
+@pytest.mark.parametrize("path", ["/", "/unknown", "/healthz/", "/metrics/", "/debug/pprof/"])
 async def test_anything_else_is_not_found(bench: Bench, path: str) -> None:
     assert (await bench.ask(path))[0] == 404
 

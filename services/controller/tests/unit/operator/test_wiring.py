@@ -192,9 +192,26 @@ async def test_a_canary_that_goes_while_its_tick_runs_leaves_no_watch(bench: Ben
     bench.api.remove(CANARY)
     engine.forget(KEY, engine.canaries.remove(KEY))
     assert await ticking is None
+    assert b'name="cart"' not in bench.recorder.render(), "the tick has shown it once more"
     bench.api.remove(TARGET)
     await asyncio.sleep(1)
     assert engine.pool.waiting == 0
+
+
+async def test_what_waits_is_shown(bench: Bench) -> None:
+    engine = build(bench)
+
+    async def job() -> None:
+        """Waits for ever, as nobody works on this engine's queues."""
+
+    for outbox, jobs in zip(engine.outboxes, (2, 1), strict=True):
+        for _ in range(jobs):
+            outbox.put("x", job)
+    shown = bench.recorder.render().decode()
+    for queue, depth in (("ticks", 0), ("events", 0), ("webhooks", 2), ("alerts", 1)):
+        assert f'flagger_queue_depth{{queue="{queue}"}} {depth}.0' in shown
+    await engine.events.close()
+    await engine.cache.close()
 
 
 async def test_a_forgotten_canary_makes_room_for_others_with_its_target(bench: Bench) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from flagger_controller.api.status import Obligation, Phase, Route
 from flagger_controller.rollout import messages
-from flagger_controller.rollout.decision import Outcome
+from flagger_controller.rollout.decision import Cause, Outcome
 
 from .cases import BEFORE, DENIED, GONE, READY, SLOW, STAMP, Walk, case, status
 from .scenario import canary, hook
@@ -218,23 +218,25 @@ def test_all_post_rollout_hooks_are_called(phase: Phase) -> None:
 def test_a_success_is_announced(reason: str, event: str, alert: str, skipped: bool) -> None:
     walk = Walk(case(finished(Phase.SUCCEEDED, reason), live="v1"))
     assert (walk.events, walk.alerts) == ([event], [alert])
-    assert outcome(walk) == Outcome(succeeded=True, skipped=skipped)
+    assert outcome(walk) == Outcome(skipped=skipped)
+    assert outcome(walk).succeeded
 
 
 @pytest.mark.parametrize(
-    ("reason", "severity"),
+    ("reason", "severity", "cause"),
     [
-        ("Failed checks threshold reached 2", "error"),
-        ("Progress deadline exceeded dead", "error"),
-        ("Rolling back manual webhook invoked", "error"),
+        ("Failed checks threshold reached 2", "error", Cause.CHECKS),
+        ("Progress deadline exceeded dead", "error", Cause.DEADLINE),
+        ("Rolling back manual webhook invoked", "error", Cause.HOOK),
     ],
 )
-def test_a_failure_is_announced(reason: str, severity: str) -> None:
+def test_a_failure_is_announced(reason: str, severity: str, cause: Cause) -> None:
     walk = Walk(case(finished(Phase.FAILED, reason)))
     assert walk.events == ["Canary failed! Scaling down podinfo"]
     assert walk.told("Canary failed!").failure
     assert walk.alerts == [f"{severity} {reason}"]
-    assert outcome(walk) == Outcome(succeeded=False)
+    assert outcome(walk) == Outcome(cause=cause)
+    assert not outcome(walk).succeeded
 
 
 def test_a_failed_promotion_is_announced() -> None:
@@ -254,10 +256,12 @@ def test_a_stranded_run_that_fails_says_why() -> None:
 
 def test_what_was_announced_is_only_recorded() -> None:
     spec = canary(analysis={"stepWeight": 20, "webhooks": POST})
-    walk = Walk(case(finished(Phase.FAILED, "why"), spec=spec, announced=True))
+    at = finished(Phase.FAILED, "why", started_at=BEFORE)
+    walk = Walk(case(at, spec=spec, announced=True))
     assert (walk.asked, walk.decision.announcements) == ([], ())
-    assert (walk.status.run.unannounced, walk.status.run.reason) == (False, "")
-    assert walk.status.run.ticked_at == BEFORE
+    run = walk.status.run
+    assert (run.unannounced, run.reason, run.started_at) == (False, "", "")
+    assert run.ticked_at == BEFORE
 
 
 @pytest.mark.parametrize(

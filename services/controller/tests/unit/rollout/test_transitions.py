@@ -95,7 +95,7 @@ def test_started(configs: Any) -> None:
     assert (after.canary_weight, after.failed_checks, after.iterations) == (0, 0, 0)
     assert (after.last_applied_spec, after.last_promoted_spec) == ("v3", "v1")
     assert after.tracked_configs == configs
-    assert after.run == Run(route=Route(), ticked_at=TICKED)
+    assert after.run == Run(route=Route(), ticked_at=TICKED, started_at=TICKED)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,14 @@ def test_keys_are_taken_when_they_are_due_earliest_first() -> None:
     assert times.next() is None
 
 
+def test_what_is_overdue_is_counted_once() -> None:
+    times = due(a=1, b=2, c=3)
+    times.add("b", 1)
+    assert [times.overdue(now) for now in (0, 1, 3)] == [0, 2, 3]
+    times.take(1, 1)
+    assert times.overdue(1) == 1
+
+
 def test_the_earliest_of_several_times_wins() -> None:
     times = due(a=5)
     times.add("a", 9)

@@ -87,7 +87,7 @@ def announcer(audience: Audience) -> Announcer:
 def test_announcements_keep_their_order_and_gauges_come_last(
     audience: Audience, announcer: Announcer
 ) -> None:
-    outcome = Outcome(succeeded=True)
+    outcome = Outcome()
     announcer.announce(
         canary(BEFORE),
         canary(AFTER),
@@ -147,6 +147,7 @@ def test_events_are_logged_with_their_canary(
     (record,) = caplog.records
     assert (record.levelname, record.message) == (level, "x")
     assert getattr(record, "canary", "") == "cart.shop"
+    assert getattr(record, "event_type", "") == "Warning"
 
 
 def test_the_duration_of_an_analysis(audience: Audience, announcer: Announcer) -> None:

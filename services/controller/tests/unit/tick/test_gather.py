@@ -11,11 +11,13 @@ from flagger_controller.api.checksum import checksum
 from flagger_controller.api.status import CanaryStatus, Phase
 from flagger_controller.rollout.evidence import (
     Answer,
+    Check,
     HookCheck,
     Measured,
     MetricCheck,
     MetricPart,
     ProvidersCheck,
+    Result,
     Unmeasured,
 )
 from flagger_controller.tick.gather import METRIC_DEADLINE, Gatherer
@@ -46,6 +48,7 @@ class Sources:
 
     seconds: float = 0.0
     calls: list[tuple[str, object]] = field(default_factory=list)
+    tally: list[tuple[Check, Result, float]] = field(default_factory=list)
 
     async def call(self, hook: Webhook, payload: bytes) -> Answer:
         await asyncio.sleep(self.seconds)
@@ -61,11 +64,17 @@ class Sources:
         self.calls.append(("providers", canary.key))
         return Answer(ok=True)
 
+    def answered(self, canary: Canary, check: Check, result: Result, seconds: float) -> None:
+        assert canary.key == "cart.shop"
+        self.tally.append((check, result, seconds))
+
 
 async def test_a_hook_is_called_by_its_place_among_its_kind_with_the_checks_phase() -> None:
     sources = Sources()
     check = HookCheck(HookType.ROLLOUT, 1, Phase.PROGRESSING)
-    assert await Gatherer(sources, sources).gather(canary(), check) == Answer(ok=False, error="no")
+    assert await Gatherer(sources, sources, sources).gather(canary(), check) == Answer(
+        ok=False, error="no"
+    )
     ((name, payload),) = sources.calls
     assert name == "second"
     assert payload == {
@@ -80,13 +89,13 @@ async def test_a_hook_is_called_by_its_place_among_its_kind_with_the_checks_phas
 async def test_kinds_are_counted_apart() -> None:
     sources = Sources()
     check = HookCheck(HookType.CONFIRM_PROMOTION, 0, Phase.PROGRESSING)
-    await Gatherer(sources, sources).gather(canary(), check)
+    await Gatherer(sources, sources, sources).gather(canary(), check)
     assert [name for name, _ in sources.calls] == ["gate"]
 
 
 async def test_providers_are_asked_for() -> None:
     sources = Sources()
-    answer = await Gatherer(sources, sources).gather(canary(), ProvidersCheck())
+    answer = await Gatherer(sources, sources, sources).gather(canary(), ProvidersCheck())
     assert answer == Answer(ok=True)
     assert sources.calls == [("providers", "cart.shop")]
 
@@ -94,14 +103,14 @@ async def test_providers_are_asked_for() -> None:
 async def test_metrics_are_measured_in_the_way_asked_for() -> None:
     sources = Sources()
     check = MetricCheck(1, MetricPart.BUILTIN)
-    assert await Gatherer(sources, sources).gather(canary(), check) == Measured(7)
+    assert await Gatherer(sources, sources, sources).gather(canary(), check) == Measured(7)
     assert sources.calls == [("measure", check)]
 
 
 async def test_a_metric_source_that_does_not_answer_has_failed() -> None:
     sources = Sources(seconds=METRIC_DEADLINE + 1)
     check = MetricCheck(0, MetricPart.QUERY)
-    reading = await Gatherer(sources, sources).gather(canary(), check)
+    reading = await Gatherer(sources, sources, sources).gather(canary(), check)
     text = "Metric query failed for errors: no answer within 60 seconds"
     assert reading == Unmeasured(text, failed=True)
     assert asyncio.get_running_loop().time() == METRIC_DEADLINE
@@ -111,10 +120,26 @@ async def test_a_metric_source_that_does_not_answer_has_failed() -> None:
 async def test_a_slow_source_within_the_deadline_counts() -> None:
     sources = Sources(seconds=METRIC_DEADLINE - 1)
     check = MetricCheck(0, MetricPart.QUERY)
-    assert await Gatherer(sources, sources).gather(canary(), check) == Measured(7)
+    assert await Gatherer(sources, sources, sources).gather(canary(), check) == Measured(7)
 
 
 async def test_hooks_have_their_own_deadline_only() -> None:
     sources = Sources(seconds=METRIC_DEADLINE * 10)
     check = HookCheck(HookType.ROLLOUT, 0, Phase.PROGRESSING)
-    assert await Gatherer(sources, sources).gather(canary(), check) == Answer(ok=False, error="no")
+    assert await Gatherer(sources, sources, sources).gather(canary(), check) == Answer(
+        ok=False, error="no"
+    )
+
+
+async def test_every_answer_is_counted_with_the_time_it_took() -> None:
+    sources = Sources(seconds=METRIC_DEADLINE + 1)
+    hook, metric = (
+        HookCheck(HookType.ROLLOUT, 0, Phase.PROGRESSING),
+        MetricCheck(1, MetricPart.QUERY),
+    )
+    gatherer = Gatherer(sources, sources, sources)
+    results = [await gatherer.gather(canary(), check) for check in (hook, metric)]
+    assert sources.tally == [
+        (hook, results[0], METRIC_DEADLINE + 1),
+        (metric, results[1], METRIC_DEADLINE),
+    ]
