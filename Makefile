@@ -67,9 +67,12 @@ crds: .venv/ready ## generate the CRDs from the typed models
 docs: .venv/ready ## generate the documentation that comes from the code
 	$(PY) -m tools.docs
 
+dashboards: .venv/ready ## generate the dashboards of charts/grafana
+	$(PY) -m tools.dashboards
+
 lock: .venv/ready ## resolve the workspace again (make lock ARGS=--upgrade)
 	$(PY) tools/lock.py $(ARGS)
 
 ci: test ## what CI runs
 
-.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover crds docs lock ci
+.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover crds docs dashboards lock ci

@@ -25,6 +25,7 @@ STAGES: tuple[tuple[str, Sequence[str]], ...] = (
     ("types", (PYTHON, "-m", "mypy", *FAST, "e2e")),
     ("CRDs are current", (PYTHON, "tools/crds.py", "--check")),
     ("docs are current", (PYTHON, "-m", "tools.docs", "--check")),
+    ("dashboards are current", (PYTHON, "-m", "tools.dashboards", "--check")),
     ("programs for the tests", (PYTHON, "-m", "tools.cluster", "build")),
     (
         "unit, model, API, services",

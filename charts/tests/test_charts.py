@@ -18,8 +18,10 @@ with warnings.catch_warnings():
 Object = dict[str, Any]
 Render = Callable[..., list[Object]]
 
-CHARTS = ("flagger", "loadtester", "gatekeeper", "helmtester")
-COMPANIONS = CHARTS[1:]
+SERVICES = ("flagger", "loadtester", "gatekeeper", "helmtester")
+"""What runs programs of ours."""
+CHARTS = (*SERVICES, "grafana")
+COMPANIONS = SERVICES[1:]
 CASES = {
     "flagger": [
         (),
@@ -30,6 +32,7 @@ CASES = {
         (r"namespace=apps\,shop", "leaderElection.enabled=true"),
         ("rbac.providers={istio,keda}",),
         ("serviceMonitor.enabled=true", "podMonitor.enabled=true"),
+        ("prometheusRule.enabled=true",),
         ("linkerdAuthPolicy.create=true", "podDisruptionBudget.enabled=true"),
         ("controlplane.kubeconfig.secretName=mesh", "probes.exec=true"),
         ("serviceAccount.create=false", "rbac.create=false"),
@@ -65,6 +68,7 @@ CASES = {
             "rbac.rules[0].verbs={get}",
         ),
     ],
+    "grafana": [(), ("password=x", "replicaCount=2", "service.type=NodePort")],
 }
 EVERY_CASE = [
     pytest.param(chart, case, id=f"{chart}-{number}")
@@ -123,7 +127,7 @@ def test_pods_are_restricted(render: Render, chart: str, case: tuple[str, ...]) 
             assert set(container["resources"]) == {"requests", "limits"}
 
 
-@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize("chart", SERVICES)
 def test_servers_have_probes_and_a_writable_tmp(render: Render, chart: str) -> None:
     (deployment,) = of(render(chart), "Deployment")
     pod = deployment["spec"]["template"]["spec"]
@@ -183,7 +187,7 @@ def test_selectors_find_the_pods_of_one_release(
         assert not any(selector.items() <= labels.items() for labels in others)
 
 
-@pytest.mark.parametrize("chart", COMPANIONS)
+@pytest.mark.parametrize("chart", [*COMPANIONS, "grafana"])
 def test_documented_names(render: Render, chart: str) -> None:
     """`helm upgrade -i flagger-NAME charts/NAME` gives the host of the documented URLs."""
     (service,) = of(render(chart), "Service")
@@ -205,7 +209,7 @@ def test_companions_have_a_helm_test(render: Render, chart: str) -> None:
     assert command[-1] == f"http://flagger-{chart}:80/healthz"
 
 
-@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize("chart", SERVICES)
 def test_image(render: Render, chart: str) -> None:
     def image(*settings: str) -> str:
         (deployment,) = of(render(chart, *settings), "Deployment")

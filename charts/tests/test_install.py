@@ -45,6 +45,7 @@ def run(
         "upgrade -i flagger-loadtester charts/loadtester -n test",
         "upgrade -i flagger-gatekeeper charts/gatekeeper -n test",
         "upgrade -i flagger-helmtester charts/helmtester -n test",
+        "upgrade -i flagger-grafana charts/grafana -n test",
     ],
 )
 def test_install(run: Callable[..., subprocess.CompletedProcess[str]], line: str) -> None:
