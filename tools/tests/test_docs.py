@@ -192,6 +192,7 @@ def exported() -> dict[str, tuple[str, set[str]]]:
         "status": {"phase": "Failed", "run": run},
     }
     canary, recorder = Canary.from_api(body), Recorder("0", "istio")
+    recorder.lead()
     recorder.set_total("test", 1)
     recorder.show(canary)
     recorder.set_metric(canary, "errors", 1, builtin=False)

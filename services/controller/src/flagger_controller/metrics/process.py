@@ -37,9 +37,9 @@ class ProcessSeries:
             "queue_depth", "What waits: ticks that are due, and messages to be sent", "queue"
         )
 
-    def lead(self, *, leading: bool) -> None:
-        """Whether this replica holds the Lease, or acts because there is none."""
-        self._leader.set(leading)
+    def lead(self) -> None:
+        """This replica holds the Lease, or acts because there is none."""
+        self._leader.set(1)
 
     def began(self, lag: float) -> None:
         """A tick began so many seconds after it was due."""

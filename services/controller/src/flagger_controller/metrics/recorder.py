@@ -38,6 +38,9 @@ class Recorder:
         self._series = Series()
         self.progress = Progress(self._series)
         self.process = ProcessSeries(self._series)
+        self._leading = False
+        self._totals: dict[str, int] = {}
+        """Canaries by namespace, also while another replica shows them."""
         self._targets: dict[tuple[str, str], str] = {}
         """Target by namespace and name of the Canaries that are shown."""
         info = self._series.gauge(
@@ -84,7 +87,16 @@ class Recorder:
 
     def set_total(self, namespace: str, count: int) -> None:
         """How many canaries a namespace has; zero when the last one is gone."""
-        self._total.labels(namespace).set(count)
+        self._totals[namespace] = count
+        if self._leading:
+            self._total.labels(namespace).set(count)
+
+    def lead(self) -> None:
+        """This replica acts from now on. Standbys know the canaries, and do not count them."""
+        self._leading = True
+        self.process.lead()
+        for namespace, count in self._totals.items():
+            self._total.labels(namespace).set(count)
 
     def show(self, canary: Canary) -> None:
         """What the status says: phase, weights, progress."""

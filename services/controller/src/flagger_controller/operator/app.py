@@ -235,13 +235,13 @@ class Process:
     async def _lead(self) -> None:
         """Tick canaries: at once, or while holding the Lease."""
         if self._elector is None:
-            self._recorder.process.lead(leading=True)
+            self._recorder.lead()
             await self._work()
             return
         working: list[asyncio.Task[None]] = []
 
         def elected() -> None:
-            self._recorder.process.lead(leading=True)
+            self._recorder.lead()
             working.append(self._start(self._work(), "ticks"))
 
         try:

@@ -38,7 +38,7 @@ def test_a_fresh_start(bench: Bench) -> None:
 
 
 def test_leadership(bench: Bench) -> None:
-    bench.process.lead(leading=True)
+    bench.process.lead()
     assert bench.values("leader") == {"": 1}
 
 

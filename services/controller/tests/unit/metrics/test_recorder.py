@@ -196,9 +196,20 @@ def test_a_canary_with_another_target_leaves_nothing_of_the_one_before(
     assert canary_series(recorder) == []
 
 
-def test_totals_and_own_series(recorder: Recorder) -> None:
+def test_only_the_leader_counts_canaries(recorder: Recorder) -> None:
+    """Else the sum over replicas is a multiple of them."""
     recorder.set_total("default", 3)
-    recorder.process.lead(leading=True)
+    assert value(recorder, "canary_total", namespace="default") is None
+    recorder.lead()
+    assert value(recorder, "canary_total", namespace="default") == 3
+    recorder.set_total("other", 1)
+    assert value(recorder, "canary_total", namespace="other") == 1
+    assert value(recorder, "leader") == 1
+
+
+def test_totals_and_own_series(recorder: Recorder) -> None:
+    recorder.lead()
+    recorder.set_total("default", 3)
     recorder.count_hook("rollout", ok=True)
     recorder.count_hook("rollout", ok=False)
     recorder.count_alert("slack", ok=True)
@@ -213,6 +224,6 @@ def test_totals_and_own_series(recorder: Recorder) -> None:
     assert value(recorder, "canary_total", namespace="default") == 0
 
 
-def test_recorders_share_nothing(recorder: Recorder) -> None:
-    recorder.set_total("default", 3)
-    assert value(Recorder("0.1.0", "istio"), "canary_total", namespace="default") is None
+def test_recorders_share_nothing(recorder: Recorder, canary: Build) -> None:
+    recorder.show(canary())
+    assert canary_series(Recorder("0.1.0", "istio")) == []
