@@ -314,6 +314,8 @@ def series(name: str, recorded: dict[str, float]) -> dict[str, float]:
         return {key: value for key, value in recorded.items() if "canary_total" in key}
     if name in ("revert", "revert-istio"):  # T4: no series of deleted canaries stay
         return {key: 0.0 for key in recorded if "canary_total" in key}
+    if name == "kubernetes-forced-bluegreen":  # T13: counted as it is played
+        return {key.replace('="canary"', '="blue-green"'): recorded[key] for key in recorded}
     if name == "gate-promotion-ab":  # S13: two ticks less
         return {key: 5.0 if "_count" in key else value for key, value in recorded.items()}
     if name == "gate-traffic-increase":  # S17: one tick less
