@@ -6,6 +6,8 @@ The vectors of telemetry.md section 10, and every query of the dashboard of our 
 import contextlib
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -196,6 +198,35 @@ def test_every_line_of_the_log_has_upstreams_keys(played: Played) -> None:
     (halt,) = [line for line in lines if line["msg"].startswith(f"Halt failed{ours} advancement")]
     assert (halt["level"], halt["canary"]) == ("info", f"failed{ours}")
     assert halt["event_type"] == "Warning"
+
+
+def test_the_lines_of_the_start(played: Played) -> None:
+    lines = [json.loads(line)["msg"] for line in played.controller.log.splitlines()]
+    port = urlsplit(played.controller.url).port
+    expected = [
+        "Starting flagger version ",
+        "Connected to Kubernetes API v",
+        f"Watching namespace {played.scene.namespace}",
+        "Connected to metrics server ",
+        f"Starting HTTP server on port {port}",
+        "Starting operator",
+        "Started operator workers",
+    ]
+    starts = (text for text in expected if any(line.startswith(text) for line in lines))
+    assert list(starts) == expected
+
+
+def test_a_port_that_is_taken_ends_the_process(played: Played) -> None:
+    """With a line that says so."""
+    plane = played.scene.world.plane
+    flags = ["-kubeconfig", str(plane.kubeconfig), "-namespace", played.scene.namespace]
+    command = [sys.executable, "-m", "flagger_controller", *flags]
+    command += ["-port", str(urlsplit(played.controller.url).port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    *_, last = (json.loads(line) for line in done.stderr.splitlines())
+    assert last["level"] == "fatal"
+    assert last["msg"].startswith("HTTP server crashed ")
 
 
 def test_a_deleted_canary_leaves_no_series(played: Played) -> None:

@@ -129,6 +129,8 @@ class Process:
 
     async def serve(self, stack: AsyncExitStack) -> int:
         """Everything in order, until a signal, a lost Lease or a failure."""
+        for namespace in self._settings.namespace:
+            logger.info("Watching namespace %s", namespace)
         await self._probe_metrics_server()
         server = Server(
             self._settings.port,
@@ -136,8 +138,13 @@ class Process:
             content_type=CONTENT_TYPE,
             ready=self._watching.is_set,
         )
-        await server.start()
+        try:
+            await server.start()
+        except OSError as error:
+            logger.critical("HTTP server crashed %s", error)
+            return 1
         stack.push_async_callback(server.stop)
+        logger.info("Starting operator")
         await self._read_references()
         stop_watching = asyncio.Event()
         watch = self._start(self._watch(stop_watching), "watch")
