@@ -6,7 +6,7 @@ import pathlib
 import sys
 from typing import Final
 
-from tools.dashboards import planes, releases
+from tools.dashboards import catalog, releases
 from tools.dashboards.panels import Dashboard
 
 FOLDER: Final = pathlib.Path(__file__).parents[2] / "charts/grafana/dashboards"
@@ -15,7 +15,7 @@ FOLDER: Final = pathlib.Path(__file__).parents[2] / "charts/grafana/dashboards"
 def files() -> dict[str, str]:
     """Name and text of every file."""
     found = {"releases": releases.DASHBOARD}
-    found |= {plane.name: plane.dashboard() for plane in planes.PLANES}
+    found |= {plane.name: plane.dashboard() for plane in catalog.PLANES}
     return {f"{name}.json": _text(dashboard) for name, dashboard in found.items()}
 
 

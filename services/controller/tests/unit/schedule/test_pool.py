@@ -2,92 +2,17 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from flagger_controller.cluster.client import ApiConflict, ApiUnavailable, Call, Ref, api_error
 from flagger_controller.cluster.resources import DEPLOYMENTS
-from flagger_controller.errors import ConfigError, Conflict, NotFound, Retriable
+from flagger_controller.errors import Conflict, NotFound, Retriable
 from flagger_controller.schedule.pool import CONFLICT_PAUSE, RETRY_FIRST, RETRY_MOST, Pool
 
+from .bench import Bench, failing, lasting, stop
+
 pytestmark = pytest.mark.looptime
-
-
-class Bench:
-    """A pool whose work is scripted: what each key's ticks do, and when they ran."""
-
-    def __init__(self, *, at_once: int = 100, jitter: Callable[[], float] = lambda: 1.0) -> None:
-        self.pool = Pool(self._work, self, at_once=at_once, jitter=jitter)
-        self.lags: list[float] = []
-        self.ends: list[tuple[float, str]] = []
-        self.log: list[tuple[str, float]] = []
-        self.running: list[str] = []
-        self.cancelled: list[str] = []
-        self.most = 0
-        self.scripts: dict[str, Callable[[], Awaitable[float | None]]] = {}
-        self.task = asyncio.create_task(self.pool.run())
-
-    def began(self, lag: float) -> None:
-        self.lags.append(round(lag, 6))
-
-    def ended(self, seconds: float, error: str) -> None:
-        self.ends.append((round(seconds, 6), error))
-
-    def ticks(self, key: str) -> list[float]:
-        return [at for name, at in self.log if name == key]
-
-    async def _work(self, key: str) -> float | None:
-        assert key not in self.running, "two ticks of one key"
-        self.running.append(key)
-        self.most = max(self.most, len(self.running))
-        self.log.append((key, round(asyncio.get_running_loop().time(), 6)))
-        try:
-            return await self.scripts.get(key, _gone)()
-        except asyncio.CancelledError:
-            self.cancelled.append(key)
-            raise
-        finally:
-            self.running.remove(key)
-
-
-async def _gone() -> float | None:
-    return None
-
-
-def lasting(seconds: float, then: float | None = None) -> Callable[[], Awaitable[float | None]]:
-    """A tick that takes so long."""
-
-    async def work() -> float | None:
-        await asyncio.sleep(seconds)
-        return then
-
-    return work
-
-
-def failing(*errors: Exception | float | None) -> Callable[[], Awaitable[float | None]]:
-    """Ticks that end like this, one after the other; the last one again and again."""
-    left = list(errors)
-
-    async def work() -> float | None:
-        outcome = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    return work
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    found = Bench()
-    yield found
-    await stop(found)
-
-
-async def stop(bench: Bench) -> None:
-    bench.task.cancel()
-    await asyncio.gather(bench.task, return_exceptions=True)
 
 
 async def test_a_woken_key_is_ticked_at_once_and_then_as_often_as_it_says(bench: Bench) -> None:
@@ -390,54 +315,3 @@ async def test_keys_may_be_woken_before_it_runs() -> None:
     assert meter.lags == [0]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-# What is told about ticks
-
-
-async def test_lag_is_the_time_from_when_a_tick_was_due() -> None:
-    bench = Bench(at_once=1)
-    bench.scripts["a"] = lasting(3)
-    bench.pool.wake("a")
-    bench.pool.wake("b", 1)
-    bench.pool.wake("c", 2)
-    await asyncio.sleep(2.5)
-    assert bench.pool.overdue() == 2
-    await asyncio.sleep(10)
-    assert bench.lags == [0, 2, 1]
-    assert bench.pool.overdue() == 0
-    await stop(bench)
-
-
-async def test_a_wake_during_a_tick_waits_for_its_end() -> None:
-    bench = Bench()
-    bench.scripts["a"] = lasting(3, then=1000)
-    bench.pool.wake("a")
-    await asyncio.sleep(1)
-    bench.pool.wake("a")
-    await asyncio.sleep(10)
-    assert bench.lags == [0, 2]
-    await stop(bench)
-
-
-@pytest.mark.parametrize(
-    ("error", "word"),
-    [
-        (Conflict("late"), "conflict"),
-        (ConfigError("bad"), "configerror"),
-        (api_error(503, "", "busy"), "unavailable"),
-        (ValueError("a bug"), "unexpected"),
-    ],
-)
-async def test_failures_are_told_with_a_word(bench: Bench, error: Exception, word: str) -> None:
-    bench.scripts["a"] = failing(error, None)
-    bench.pool.wake("a")
-    await asyncio.sleep(5)
-    assert [found for _, found in bench.ends] == [word, ""]
-
-
-async def test_durations_are_told(bench: Bench) -> None:
-    bench.scripts["a"] = lasting(3)
-    bench.pool.wake("a")
-    await asyncio.sleep(5)
-    assert bench.ends == [(3, "")]
