@@ -33,6 +33,8 @@ class Panel:
     width: int = 12
     text: str = ""
     """What it means, for those who do not know."""
+    words: bool = False
+    """A stat shows the name of its series instead of the value."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +167,13 @@ def _options(panel: Panel) -> Object:
     latest = {"calcs": ["lastNotNull"]}
     match panel.kind:
         case "timeseries":
-            return {"legend": {"displayMode": "list"}, "tooltip": {"mode": "multi"}}
+            legend = {"showLegend": True, "displayMode": "list", "placement": "bottom"}
+            return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
         case "table":
             return {"showHeader": True}
         case "bargauge":
             return {"reduceOptions": latest, "orientation": "horizontal"}
         case _:
-            return {"reduceOptions": latest, "graphMode": "none", "colorMode": "value"}
+            text = "name" if panel.words else "auto"
+            plain = {"graphMode": "none", "colorMode": "value", "textMode": text}
+            return {"reduceOptions": latest, **plain}

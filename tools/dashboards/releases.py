@@ -159,6 +159,7 @@ CONTROLLER: Final = Row(
             "Version",
             (Query("flagger_info", "{{version}} {{mesh_provider}}"),),
             *("short", "stat", 12),
+            words=True,
         ),
         Panel(
             "Ticks, P99",
