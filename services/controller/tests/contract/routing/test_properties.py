@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from .cases import PROVIDERS, at, canary_for, existing, router_of, routes_of, strategies, written
@@ -52,7 +52,6 @@ def services() -> st.SearchStrategy[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@settings(deadline=None)
 @given(data=st.data(), service=services())
 def test_any_service_can_be_read_repeated_and_extended(
     provider: str, data: st.DataObject, service: dict[str, Any]

@@ -4,7 +4,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flagger_controller.metrics.template import TemplateError, render
@@ -163,7 +163,6 @@ def test_depth_is_limited() -> None:
         render(source, NAMES)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_nothing_else_goes_wrong(source: str) -> None:
     with contextlib.suppress(TemplateError):
