@@ -40,6 +40,7 @@ DATA_PLANES: Final = {
     plane.name: plane
     for plane in (
         DataPlane("contour", ("contour", "envoy"), ("contour",)),
+        DataPlane("istio", ("istio", "envoy"), ("istio",)),
         DataPlane("skipper", ("skipper",)),
     )
 }
@@ -85,7 +86,8 @@ def _install(api: kube.Kube, plane: DataPlane, found: Mapping[str, str]) -> None
 def remove(api: kube.Kube, plane: DataPlane) -> None:
     """Remove a data plane, or what a killed session left of it; harmless when repeated."""
     for body in reversed(plane.objects()):
-        api.delete(body["kind"], body["metadata"]["name"], body["metadata"].get("namespace", ""))
+        kind, metadata = kube.kind_of(body), body["metadata"]
+        api.delete(kind, metadata["name"], metadata.get("namespace", ""))
     wait.until(
         f"the namespace {plane.name} is gone",
         lambda: api.find("Namespace", plane.name) is None,

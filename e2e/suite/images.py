@@ -27,6 +27,7 @@ LEFT_OUT: Final = {"tests", "__pycache__"}
 FOREIGN: Final[Mapping[str, tuple[str, str]]] = {
     "contour": (catalog.CONTOUR_IMAGE, f"projectcontour/contour:{settings.CONTOUR}"),
     "envoy": (catalog.ENVOY_IMAGE, "envoyproxy/envoy:v1.40.0"),
+    "istio": (catalog.ISTIO_IMAGE, "istio/pilot:1.31.0"),
     "prometheus": (catalog.PROMETHEUS_IMAGE, "prom/prometheus"),
     "skipper": (catalog.SKIPPER_IMAGE, f"zalando/skipper:{settings.SKIPPER}"),
     "traefik": (catalog.TRAEFIK_IMAGE, "traefik:v3"),

@@ -44,6 +44,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "Deployment": Kind(APPS, "deployments"),
     "Event": Kind("/api/v1", "events"),
     "Gateway": Kind(GATEWAY, "gateways"),
+    "Gateway.networking.istio.io": Kind("/apis/networking.istio.io/v1", "gateways"),
     "GatewayClass": Kind(GATEWAY, "gatewayclasses", namespaced=False),
     "HTTPRoute": Kind(GATEWAY, "httproutes"),
     "HTTPProxy": Kind("/apis/projectcontour.io/v1", "httpproxies"),
@@ -60,6 +61,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "Service": Kind("/api/v1", "services"),
     "ServiceAccount": Kind("/api/v1", "serviceaccounts"),
     "TraefikService": Kind("/apis/traefik.io/v1alpha1", "traefikservices"),
+    "VirtualService": Kind("/apis/networking.istio.io/v1", "virtualservices"),
 }
 
 
@@ -146,7 +148,7 @@ class Kube:
     def apply(self, body: Object) -> Object:
         """Create or change an object to have these fields; others stay (server-side apply)."""
         metadata = body["metadata"]
-        where = path(body["kind"], metadata.get("namespace", ""), metadata["name"])
+        where = path(kind_of(body), metadata.get("namespace", ""), metadata["name"])
         query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
         media, text = "application/apply-patch+yaml", json.dumps(body)
         return _object(self.send("PATCH", where, body=text.encode(), media=media, query=query))
@@ -204,6 +206,12 @@ class Kube:
     ) -> str:
         """Ask a Service or a Pod in the cluster through the API server; `name` is `name:port`."""
         return self.send("GET", f"{path(kind, namespace, name)}/proxy{where}", query=query).text
+
+
+def kind_of(body: Object) -> str:
+    """Return the key in KINDS of an object: with its group where two groups have such a kind."""
+    qualified = f"{body['kind']}.{body['apiVersion'].partition('/')[0]}"
+    return qualified if qualified in KINDS else str(body["kind"])
 
 
 def path(kind: str, namespace: str = "", name: str = "") -> str:

@@ -103,6 +103,12 @@ DATA_PLANES: Final = {
             "github.com/zalando/skipper/cmd/skipper",
             (("main.version", settings.SKIPPER),),
         ),
+        Program(
+            "pilot-discovery",
+            settings.ISTIO,
+            "go/istio",
+            "istio.io/istio/pilot/cmd/pilot-discovery",
+        ),
     )
 }
 """What moves traffic in end-to-end tests: built when such a test runs."""

@@ -24,6 +24,7 @@ TRAEFIK_IMAGE: Final = settings.IMAGE_PREFIX + "traefik:v3"
 PROMETHEUS_IMAGE: Final = settings.IMAGE_PREFIX + "prometheus:debian"
 CONTOUR_IMAGE: Final = settings.IMAGE_PREFIX + "contour:" + settings.CONTOUR
 ENVOY_IMAGE: Final = settings.IMAGE_PREFIX + "envoy:v1"
+ISTIO_IMAGE: Final = settings.IMAGE_PREFIX + "istio:" + settings.ISTIO
 SKIPPER_IMAGE: Final = settings.IMAGE_PREFIX + "skipper:" + settings.SKIPPER
 
 
@@ -56,12 +57,13 @@ RECIPES: Final = {
         Recipe(PROMETHEUS_IMAGE, _prometheus, "prometheus", on_base=True),
         Recipe(CONTOUR_IMAGE, lambda: gobuild.binary("contour"), "contour"),
         Recipe(ENVOY_IMAGE, lambda: wheels.binary("envoy"), "envoy", on_base=True),
+        Recipe(ISTIO_IMAGE, lambda: gobuild.binary("pilot-discovery"), "pilot-discovery"),
         Recipe(SKIPPER_IMAGE, lambda: gobuild.binary("skipper"), "skipper"),
     )
 }
 SYSTEM: Final = (settings.PAUSE_IMAGE, settings.COREDNS_IMAGE)
 """What the cluster itself needs."""
-DATA_PLANES: Final = (CONTOUR_IMAGE, ENVOY_IMAGE, SKIPPER_IMAGE)
+DATA_PLANES: Final = (CONTOUR_IMAGE, ENVOY_IMAGE, ISTIO_IMAGE, SKIPPER_IMAGE)
 """Made only when somebody asks for them: some take minutes to build."""
 
 
