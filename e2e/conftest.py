@@ -20,9 +20,8 @@ from e2e.suite import (
     install,
     kube,
     podinfo,
-    wait,
 )
-from e2e.suite.namespaces import Maker
+from e2e.suite.namespaces import Maker, gone
 
 # Else a claim that does not hold would fail without what was found instead.
 pytest.register_assert_rewrite("e2e.tests.plays")
@@ -30,7 +29,6 @@ pytest.register_assert_rewrite("e2e.tests.plays")
 HERE = pathlib.Path(__file__).parent
 TEST_SECONDS = 600
 """Without bringing up cluster and suite: the first time they are built."""
-GONE_SECONDS = 180.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -80,12 +78,7 @@ def built(reach: access.Access) -> images.Images:
 def namespaces(api: kube.Kube) -> Iterator[list[str]]:
     made: list[str] = []
     yield made
-    wait.until(
-        "the namespaces of the tests are gone",
-        lambda: not any(api.find("Namespace", name) for name in made),
-        seconds=GONE_SECONDS,
-        pause=1.0,
-    )
+    gone(api, made)
 
 
 @pytest.fixture(scope="session")

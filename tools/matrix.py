@@ -29,6 +29,7 @@ REAL: Final = {
     "contour": "real Contour",
     "gatewayapi:v1": "real Traefik, real Contour",
     "istio": "real Istio, with a plain Envoy as its gateway",
+    "knative": "real Knative, with Traefik",
     "kubernetes": "real kube-proxy",
     "nginx": "real Traefik, which reads the annotations of ingress-nginx",
     "skipper": "real Skipper",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tools.cluster import progress
+from tools.cluster.images import catalog
 
 from e2e.suite import access, crds, diagnosis, images, ingress, kube, names, surroundings, wait
 
@@ -32,7 +33,10 @@ class DataPlane:
             found: image of each program; None when only the objects' names matter.
         """
         text = (names.DATA_PLANES / f"{self.name}.yaml").read_text()
-        words = {f"{program.upper()}_IMAGE": image for program, image in (found or {}).items()}
+        words = {
+            f"{program.upper().replace('-', '_')}_IMAGE": image
+            for program, image in (found or {}).items()
+        }
         return surroundings.filled(text, words)
 
 
@@ -41,6 +45,11 @@ DATA_PLANES: Final = {
     for plane in (
         DataPlane("contour", ("contour", "envoy"), ("contour",)),
         DataPlane("istio", ("istio", "envoy"), ("istio",)),
+        DataPlane(
+            "knative",
+            (*catalog.KNATIVE_IMAGES, "traefik"),
+            ("knative", "knative-networking"),
+        ),
         DataPlane("skipper", ("skipper",)),
     )
 }

@@ -28,6 +28,7 @@ FOREIGN: Final[Mapping[str, tuple[str, str]]] = {
     "contour": (catalog.CONTOUR_IMAGE, f"projectcontour/contour:{settings.CONTOUR}"),
     "envoy": (catalog.ENVOY_IMAGE, "envoyproxy/envoy:v1.40.0"),
     "istio": (catalog.ISTIO_IMAGE, "istio/pilot:1.31.0"),
+    **{name: (tag, "") for name, tag in catalog.KNATIVE_IMAGES.items()},
     "prometheus": (catalog.PROMETHEUS_IMAGE, "prom/prometheus"),
     "skipper": (catalog.SKIPPER_IMAGE, f"zalando/skipper:{settings.SKIPPER}"),
     "traefik": (catalog.TRAEFIK_IMAGE, "traefik:v3"),
@@ -70,7 +71,10 @@ def foreign(name: str) -> str:
     """Return the image of a program of others, after making it where it is missing."""
     made, public = FOREIGN[name]
     if access.provider() == "current":
-        return os.environ.get(f"E2E_{name.upper()}") or public
+        variable = f"E2E_{name.upper().replace('-', '_')}"
+        if found := os.environ.get(variable) or public:
+            return found
+        raise access.SuiteError(f"set {variable} to the image of {name}")
     catalog.image(made)
     return made
 

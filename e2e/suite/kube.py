@@ -30,6 +30,7 @@ class Kind:
     namespaced: bool = True
 
 
+ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 APPS: Final = "/apis/apps/v1"
 RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 GATEWAY: Final = "/apis/gateway.networking.k8s.io/v1"
@@ -52,6 +53,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "IngressClass": Kind("/apis/networking.k8s.io/v1", "ingressclasses", namespaced=False),
     "IngressRoute": Kind("/apis/traefik.io/v1alpha1", "ingressroutes"),
     "MetricTemplate": Kind("/apis/flagger.app/v1beta1", "metrictemplates"),
+    "MutatingWebhookConfiguration": Kind(
+        ADMISSION, "mutatingwebhookconfigurations", namespaced=False
+    ),
     "Namespace": Kind("/api/v1", "namespaces", namespaced=False),
     "Node": Kind("/api/v1", "nodes", namespaced=False),
     "Pod": Kind("/api/v1", "pods"),
@@ -59,10 +63,15 @@ KINDS: Final[Mapping[str, Kind]] = {
     "RoleBinding": Kind(RBAC, "rolebindings"),
     "Secret": Kind("/api/v1", "secrets"),
     "Service": Kind("/api/v1", "services"),
+    "Service.serving.knative.dev": Kind("/apis/serving.knative.dev/v1", "services"),
     "ServiceAccount": Kind("/api/v1", "serviceaccounts"),
     "TraefikService": Kind("/apis/traefik.io/v1alpha1", "traefikservices"),
+    "ValidatingWebhookConfiguration": Kind(
+        ADMISSION, "validatingwebhookconfigurations", namespaced=False
+    ),
     "VirtualService": Kind("/apis/networking.istio.io/v1", "virtualservices"),
 }
+"""With its group where two groups have a kind of that name, see `kind_of`."""
 
 
 class ApiError(access.SuiteError):

@@ -3,11 +3,13 @@
 import contextlib
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from e2e.suite import history, kube, podinfo
+from e2e.suite import history, kube, podinfo, wait
 
 PREFIX = "e2e-"
+GONE_SECONDS: Final = 180.0
 
 
 class Maker:
@@ -42,3 +44,13 @@ class Maker:
     def close(self) -> None:
         """Delete the namespaces."""
         self._stack.close()
+
+
+def gone(api: kube.Kube, names: Sequence[str]) -> None:
+    """Wait until namespaces that were deleted are gone, with all that was in them."""
+    wait.until(
+        "the namespaces of the tests are gone",
+        lambda: not any(api.find("Namespace", name) for name in names),
+        seconds=GONE_SECONDS,
+        pause=1.0,
+    )

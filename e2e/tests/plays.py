@@ -177,14 +177,23 @@ def steady(app: podinfo.App) -> int:
     return seen[-1]
 
 
-def sticky(app: podinfo.App, past: history.History, reach: access.Access, **spec: Any) -> None:
+def sticky(
+    app: podinfo.App,
+    past: history.History,
+    reach: access.Access,
+    primary: str = "",
+    **spec: Any,
+) -> None:
     """Who once got the canary stays with it, until the release is over and the cookie expired.
 
-    The run stands at 50 % for as long as its promotion gate is closed.
+    So does who once got the primary, with a name for a cookie of theirs. The run stands at 50 % for
+    as long as its promotion gate is closed.
     """
     app.deploy()
     webhooks = [podinfo.gate("confirm-promotion")]
-    affinity = {"cookieName": COOKIE, "maxAge": 3600}
+    affinity: kube.Object = {"cookieName": COOKIE, "maxAge": 3600}
+    if primary:
+        affinity["primaryCookieName"] = primary
     wanted = podinfo.analysis(
         stepWeights=[50], metrics=(), webhooks=webhooks, sessionAffinity=affinity
     )
@@ -202,6 +211,9 @@ def sticky(app: podinfo.App, past: history.History, reach: access.Access, **spec
         others = person.versions.count(podinfo.FIRST)
         assert person.versions == [podinfo.FIRST] * others + [SECOND] * (VISITS + 1 - others)
         assert (COOKIE in person.cookies) == (SECOND in person.versions)
+        if primary:
+            assert len(set(person.versions)) == 1
+            assert (primary in person.cookies) == (podinfo.FIRST in person.versions)
     assert first == {podinfo.FIRST, SECOND}
 
     pinned = [person for person in people if COOKIE in person.cookies]

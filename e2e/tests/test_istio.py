@@ -1,11 +1,11 @@
 """Istio as data plane: what istiod makes of our objects, in the Envoy of a gateway."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from e2e.suite import access, dataplanes, history, kube, podinfo
+from e2e.suite import access, history, podinfo
 from e2e.tests import plays
 
 NAME = "istio"
@@ -13,9 +13,8 @@ GATEWAY = "istio/public"
 
 
 @pytest.fixture(scope="module")
-def entry(api: kube.Kube) -> Iterator[tuple[str, int]]:
-    with dataplanes.installed(api, NAME) as found:
-        yield found
+def entry(data_plane: Callable[[str], tuple[str, int]]) -> tuple[str, int]:
+    return data_plane(NAME)
 
 
 @pytest.fixture
@@ -40,13 +39,18 @@ def test_rolled_back(app: podinfo.App, past: history.History, routed: dict[str, 
     plays.rolled_back(app, past, plays.METRICS, **routed)
 
 
+@pytest.mark.parametrize("percent", [100, 50])
 def test_copies(
-    app: podinfo.App, past: history.History, reach: access.Access, routed: dict[str, Any]
+    app: podinfo.App,
+    past: history.History,
+    reach: access.Access,
+    routed: dict[str, Any],
+    percent: int,
 ) -> None:
-    plays.mirrored(app, past, reach, **routed)
+    plays.mirrored(app, past, reach, percent, **routed)
 
 
 def test_cookies(
     app: podinfo.App, past: history.History, reach: access.Access, routed: dict[str, Any]
 ) -> None:
-    plays.sticky(app, past, reach, **routed)
+    plays.sticky(app, past, reach, primary="podinfo-primary", **routed)

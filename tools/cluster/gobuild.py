@@ -109,6 +109,12 @@ DATA_PLANES: Final = {
             "go/istio",
             "istio.io/istio/pilot/cmd/pilot-discovery",
         ),
+        *(
+            Program(
+                f"knative-{name}", settings.KNATIVE, "go/knative", f"knative.dev/serving/cmd/{name}"
+            )
+            for name in settings.KNATIVE_PROGRAMS
+        ),
     )
 }
 """What moves traffic in end-to-end tests: built when such a test runs."""

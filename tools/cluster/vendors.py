@@ -57,10 +57,15 @@ VENDORS: Final = {
     ),
     "knative": Vendor(
         "knative.dev/serving",
-        "v0.51.0",
-        "yN2Q7eYqJgoPfZkATjoBZyGbZ2P1Qhns9HIMU4mF+to=",
+        settings.KNATIVE,
+        "he1NlNTnrLyamM4a2XL5mNeiTL8jTAuEqqf7y7WOoI8=",
         "config/core/300-resources/*.yaml",
-        ("revisions", "services"),
+    ),
+    "knative-networking": Vendor(
+        "knative.dev/networking",
+        "v0.0.0-20260529061306-c8de379770b9",
+        "onK4mrH2hyZ+XQAlj8RrawQ/TxoKxQtx1OvjvGBC/Es=",
+        "config/*.yaml",
     ),
     "traefik": Vendor(
         "github.com/traefik/traefik/v3",

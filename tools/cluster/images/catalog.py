@@ -25,6 +25,11 @@ PROMETHEUS_IMAGE: Final = settings.IMAGE_PREFIX + "prometheus:debian"
 CONTOUR_IMAGE: Final = settings.IMAGE_PREFIX + "contour:" + settings.CONTOUR
 ENVOY_IMAGE: Final = settings.IMAGE_PREFIX + "envoy:v1"
 ISTIO_IMAGE: Final = settings.IMAGE_PREFIX + "istio:" + settings.ISTIO
+KNATIVE_IMAGES: Final = {
+    f"knative-{name}": f"{settings.IMAGE_PREFIX}knative-{name}:{settings.KNATIVE}"
+    for name in settings.KNATIVE_PROGRAMS
+}
+"""By program."""
 SKIPPER_IMAGE: Final = settings.IMAGE_PREFIX + "skipper:" + settings.SKIPPER
 
 
@@ -47,6 +52,10 @@ def _prometheus() -> pathlib.Path:
     return pathlib.Path(packages.path("prometheus"))
 
 
+def _built(name: str) -> Callable[[], pathlib.Path]:
+    return lambda: gobuild.binary(name)
+
+
 RECIPES: Final = {
     recipe.tag: recipe
     for recipe in (
@@ -58,12 +67,19 @@ RECIPES: Final = {
         Recipe(CONTOUR_IMAGE, lambda: gobuild.binary("contour"), "contour"),
         Recipe(ENVOY_IMAGE, lambda: wheels.binary("envoy"), "envoy", on_base=True),
         Recipe(ISTIO_IMAGE, lambda: gobuild.binary("pilot-discovery"), "pilot-discovery"),
+        *(Recipe(tag, _built(name), name) for name, tag in KNATIVE_IMAGES.items()),
         Recipe(SKIPPER_IMAGE, lambda: gobuild.binary("skipper"), "skipper"),
     )
 }
 SYSTEM: Final = (settings.PAUSE_IMAGE, settings.COREDNS_IMAGE)
 """What the cluster itself needs."""
-DATA_PLANES: Final = (CONTOUR_IMAGE, ENVOY_IMAGE, ISTIO_IMAGE, SKIPPER_IMAGE)
+DATA_PLANES: Final = (
+    CONTOUR_IMAGE,
+    ENVOY_IMAGE,
+    ISTIO_IMAGE,
+    *KNATIVE_IMAGES.values(),
+    SKIPPER_IMAGE,
+)
 """Made only when somebody asks for them: some take minutes to build."""
 
 
