@@ -8,7 +8,7 @@
 #   .build/wheels/   wheels of everything in locks/ that the image needs, and of hatchling. When there
 #                    are any, no package index is asked: the build needs no network. Hashes are
 #                    checked either way.
-#                      pip download --require-hashes -r locks/controller.txt -d .build/wheels
+#                      pip download --require-hashes -r locks/controller-clouds.txt -d .build/wheels
 # Without wheels, packages come from an index that pip is told about by the arguments PIP_*; files
 # they name can be in .build, too: .build/ca.crt is /build/ca.crt (PIP_CERT).
 # Only syntax of the classic builder: it builds every stage above its target, so cheap ones come first.
@@ -84,9 +84,12 @@ RUN for package in libs/common services/*; do \
 
 
 FROM builder AS controller-environment
-COPY locks/controller.txt locks/
+# With what MetricTemplates of type cloudwatch and stackdriver need to log in, 59 MB; an empty value
+# leaves it out.
+ARG CLOUDS=yes
+COPY locks/controller.txt locks/controller-clouds.txt locks/
 RUN python3 -m venv --without-pip /opt/venv \
-    && ./install /opt/venv --require-hashes -r locks/controller.txt
+    && ./install /opt/venv --require-hashes -r "locks/controller${CLOUDS:+-clouds}.txt"
 COPY --from=own /build/own own
 RUN ./install /opt/venv --no-deps own/flagger_common-*.whl own/flagger_controller-*.whl
 

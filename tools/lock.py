@@ -19,11 +19,15 @@ def export(target: str, *options: str) -> None:
 
 
 def main() -> int:
-    """Resolve, then export one file for everything and one for each service."""
+    """Resolve, then export one file for everything and one for each service.
+
+    The controller has a second one, with the logins of clouds.
+    """
     subprocess.run([str(ROOT / ".venv/bin/uv"), "lock", *sys.argv[1:]], cwd=ROOT, check=True)
-    export("all", "--all-packages", "--all-groups")
+    export("all", "--all-packages", "--all-groups", "--all-extras")
     for service in SERVICES:
         export(service, "--package", f"flagger-{service}", "--no-dev")
+    export("controller-clouds", "--package", "flagger-controller", "--no-dev", "--all-extras")
     return 0
 
 

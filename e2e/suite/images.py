@@ -17,7 +17,7 @@ from e2e.suite import access, names
 
 CONTENT: Final[Mapping[str, tuple[str, ...]]] = {
     "podinfo": ("examples/podinfo/podinfo",),
-    "controller": ("libs", "services/controller", "locks/controller.txt"),
+    "controller": ("libs", "services/controller", "locks/controller-clouds.txt"),
     "gatekeeper": ("libs", "services/gatekeeper", "locks/gatekeeper.txt"),
     "helmtester": ("libs", "services/helmtester", "locks/helmtester.txt"),
     "loadtester": ("libs", "services/loadtester", "locks/loadtester.txt"),

@@ -6,10 +6,12 @@ are secrets). Without an opinion on which status is a success: callers know.
 """
 
 import asyncio
-import ipaddress
-from collections.abc import Iterable, Mapping
+import functools
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, Literal, Self
+from typing import Final, Literal, Self, TypedDict
 
 import aiohttp
 from yarl import URL
@@ -17,6 +19,7 @@ from yarl import URL
 from flagger_common import durations
 from flagger_common.version import __version__
 from flagger_controller.errors import FlaggerError, Retriable
+from flagger_controller.proxies import Proxies
 
 DEFAULT_TIMEOUT: Final = 5.0
 """Seconds for one call, answer included, unless the caller says otherwise (metrics.md 9.2)."""
@@ -24,6 +27,7 @@ DEFAULT_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read; a receiver must not be able to exhaust our memory."""
 MAX_REDIRECTS: Final = 10
 _CONNECT_TIMEOUT: Final = 30.0
+_CLOSE_TIMEOUT: Final = 0.5
 USER_AGENT: Final = f"flagger/{__version__}"
 _DROPS_BODY: Final = (301, 302, 303)
 _KEEPS_BODY: Final = (307, 308)
@@ -36,6 +40,10 @@ class CallError(FlaggerError):
 
 class Unreachable(CallError, Retriable):
     """Connection refused, name not found, time is up: the same call may succeed later."""
+
+
+class TimedOut(Unreachable):
+    """There was no answer before the deadline."""
 
 
 class Unusable(CallError):
@@ -55,6 +63,8 @@ class Request:
     """Seconds for the whole call; zero or less: no deadline."""
     verify: bool = True
     """Verify certificate and host name of a TLS server."""
+    authority: str = field(default="", repr=False)
+    """Certificates to trust, as PEM, instead of the system's."""
     proxy: str = field(default="", repr=False)
     """Use this proxy whatever the environment says."""
     direct: bool = False
@@ -76,6 +86,8 @@ class Reply:
     """False: the body is longer than the limit and was cut."""
     broken: str = ""
     """Why the body could not be read to its end; empty: it was."""
+    overdue: bool = False
+    """The body could not be read to its end before the deadline."""
 
     @property
     def text(self) -> str:
@@ -83,28 +95,11 @@ class Reply:
         return self.body.decode(errors="replace")
 
 
-@dataclass(frozen=True)
-class Proxies:
-    """The proxies of the environment, read as Go does; loopback addresses never use one."""
+class _Connection(TypedDict):
+    """How a server is reached."""
 
-    http: str = field(default="", repr=False)
-    https: str = field(default="", repr=False)
-    exceptions: tuple[str, ...] = ()
-    """Hosts, `.domains`, addresses and networks, each with or without a port; `*`: all."""
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Read HTTP_PROXY, HTTPS_PROXY and NO_PROXY, or their lower-case forms."""
-        names = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-        http, https, exceptions = (environ.get(n) or environ.get(n.lower(), "") for n in names)
-        return cls(http, https, tuple(filter(None, map(str.strip, exceptions.split(",")))))
-
-    def choose(self, url: URL) -> str:
-        """The proxy for an address, or an empty text."""
-        proxy = self.https if url.scheme == "https" else self.http
-        host = (url.host or "").lower()
-        excepted = (_matches(entry.lower(), host, url.port) for entry in self.exceptions)
-        return "" if _loopback(host) or any(excepted) else proxy
+    ssl: ssl.SSLContext | bool
+    proxy: URL | None
 
 
 class Http:
@@ -142,19 +137,19 @@ class Http:
         _check_headers(request.headers)
         now = asyncio.get_running_loop().time()
         deadline = now + request.timeout if request.timeout > 0 else None
-        try:
+        with translated(request):
             return await self._follow(request, deadline)
-        except aiohttp.ServerTimeoutError as error:
-            raise Unreachable("connection timed out") from error
-        except TimeoutError as error:
-            raise Unreachable(_overdue(request)) from error
-        except aiohttp.ClientConnectorCertificateError as error:
-            reason = f"tls: failed to verify certificate: {error.certificate_error}"
-            raise Unusable(reason) from error
-        except (aiohttp.InvalidURL, ValueError) as error:
-            raise Unusable("the address or a header is not valid") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(str(error) or type(error).__name__) from error
+
+    async def upgrade(self, request: Request) -> aiohttp.ClientWebSocketResponse:
+        """Ask the server for a web socket; for `websocket`, which keeps the deadline."""
+        url = _address(request.url)
+        return await self._sessions["GET"].ws_connect(
+            url,
+            headers=request.headers,
+            max_msg_size=request.limit,
+            timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT),
+            **self._connection(request, url),
+        )
 
     async def _follow(self, request: Request, deadline: float | None) -> Reply:
         url, headers = _address(request.url), request.headers
@@ -178,16 +173,53 @@ class Http:
     async def _send(
         self, request: Request, url: URL, headers: tuple[tuple[str, str], ...]
     ) -> aiohttp.ClientResponse:
-        environment = "" if request.direct else self._proxies.choose(url)
         return await self._sessions[request.method].request(
             request.method,
             url,
             headers=headers,
             data=request.body,
             allow_redirects=False,
-            ssl=request.verify,
-            proxy=_proxy(request.proxy or environment),
+            **self._connection(request, url),
         )
+
+    def _connection(self, request: Request, url: URL) -> _Connection:
+        environment = "" if request.direct else self._proxies.choose(url)
+        trusted = trust(request.authority) if request.verify and request.authority else None
+        return {
+            "ssl": trusted or request.verify,
+            "proxy": _proxy(request.proxy or environment),
+        }
+
+
+@contextmanager
+def translated(request: Request) -> Iterator[None]:
+    """Say of every failure to get an answer what kind it is: a `CallError`, without the address."""
+    try:
+        yield
+    except aiohttp.ServerTimeoutError as error:
+        raise TimedOut("connection timed out") from error
+    except TimeoutError as error:
+        raise TimedOut(_overdue(request)) from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        reason = f"tls: failed to verify certificate: {error.certificate_error}"
+        raise Unusable(reason) from error
+    except (aiohttp.InvalidURL, ValueError) as error:
+        raise Unusable("the address or a header is not valid") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise Unreachable(str(error) or type(error).__name__) from error
+
+
+@functools.lru_cache(maxsize=64)
+def trust(authority: str) -> ssl.SSLContext:
+    """What to verify servers with; the same text gives the same, so that connections are shared.
+
+    Raises:
+        Unusable: it has no certificates.
+    """
+    try:
+        return ssl.create_default_context(cadata=authority)
+    except (ssl.SSLError, ValueError) as error:
+        raise Unusable("the certificates to trust (ca.crt) are not PEM") from error
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
@@ -254,7 +286,7 @@ def _redirection(request: Request, response: aiohttp.ClientResponse) -> URL | No
 async def _read(
     response: aiohttp.ClientResponse, request: Request, deadline: float | None
 ) -> Reply:
-    body, broken = bytearray(), ""
+    body, broken, overdue = bytearray(), "", False
     try:
         async with asyncio.timeout_at(deadline):
             async for chunk in response.content.iter_any():
@@ -262,7 +294,7 @@ async def _read(
                 if len(body) > request.limit:
                     break
     except TimeoutError:
-        broken = _overdue(request)
+        broken, overdue = _overdue(request), True
     except (aiohttp.ClientError, OSError) as error:
         broken = str(error) or type(error).__name__
     return Reply(
@@ -272,28 +304,9 @@ async def _read(
         body=bytes(body[: request.limit]),
         complete=len(body) <= request.limit,
         broken=broken,
+        overdue=overdue,
     )
 
 
 def _overdue(request: Request) -> str:
     return f"context deadline exceeded: no answer within {durations.render(request.timeout)}"
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _matches(entry: str, host: str, port: int | None) -> bool:
-    if entry.count(":") == 1 or "]:" in entry:
-        entry, _, wanted = entry.rpartition(":")
-        if wanted != str(port):
-            return False
-    entry = entry.strip("[]")
-    try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        suffix = f".{entry.removeprefix('*').removeprefix('.')}"
-        return entry == "*" or host == entry or host.endswith(suffix)

@@ -210,6 +210,10 @@ class KubeClient(Protocol):
         """Read one object, past the cache."""
         ...
 
+    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Object:
+        """GET what is no object, such as the API of a metrics adapter."""
+        ...
+
     async def list(self, resource: Resource, namespace: str = "") -> list[Object]:
         """Read all objects of a kind, paged."""
         ...

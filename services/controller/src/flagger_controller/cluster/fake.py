@@ -8,7 +8,7 @@ import asyncio
 import copy
 import inspect
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -153,6 +153,10 @@ class FakeApi:
         """Read one object."""
         await self._read("get", ref)
         return self.memory.get(ref)
+
+    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Object:
+        """GET what is no object: there is nothing else here."""
+        raise api_error(404, "NotFound", "404 page not found", call=Call("get", path))
 
     async def list(self, resource: Resource, namespace: str = "") -> list[Object]:
         """Read all objects of a kind."""

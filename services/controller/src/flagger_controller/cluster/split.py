@@ -3,7 +3,7 @@
 Which server a kind belongs to depends on its API group alone.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -36,6 +36,10 @@ class SplitClient:
     async def get(self, ref: Ref) -> Object:
         """Read one object."""
         return await self._of(ref.resource).get(ref)
+
+    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Object:
+        """GET what is no object."""
+        return await self._local.read(path, params)
 
     async def list(self, resource: Resource, namespace: str = "") -> list[Object]:
         """Read all objects of a kind."""

@@ -1,18 +1,30 @@
 """The contract of metric sources: who judges (spec/metrics.md)."""
 
-from collections.abc import Mapping
-from typing import Protocol
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
 
+from flagger_common import durations
 from flagger_controller import net
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
-from flagger_controller.errors import FlaggerError
+from flagger_controller.cluster.client import Object, Ref
+from flagger_controller.errors import ConfigError, FlaggerError
 
 Secret = Mapping[str, str]
 """The decoded data of a Secret."""
 
+WINDOW_FACTOR: Final = 10
+"""Sources that need a window look back so many intervals (metrics.md 9.1)."""
+
 
 class SourceError(FlaggerError):
     """The source could not be asked or answered nonsense; not the same as having no values."""
+
+
+class SourceTimeout(SourceError):
+    """The source did not answer in time."""
 
 
 class NoValues(FlaggerError):
@@ -30,6 +42,7 @@ class MetricSource(Protocol):
 
         Raises:
             NoValues: the answer is empty or not a number.
+            SourceTimeout: there was no answer in time.
             SourceError: the source could not be asked.
         """
         ...
@@ -43,21 +56,116 @@ class MetricSource(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """An API server that can be asked for more than objects."""
+
+    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Object:
+        """GET what is no object."""
+        ...
+
+
+class Cluster(Reader, Protocol):
+    """The Kubernetes API, for sources that live in it; every call raises `ApiError`."""
+
+    async def get(self, ref: Ref) -> Object:
+        """Read one object."""
+        ...
+
+    async def create(self, ref: Ref, body: Object) -> Object:
+        """Create an object."""
+        ...
+
+    async def delete(self, ref: Ref, *, uid: str = "") -> None:
+        """Delete an object."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What sources use of the process."""
+
+    http: net.Http
+    """The client for everything outside the cluster's API."""
+    cluster: Cluster
+    """The cluster that we run in."""
+    now: Callable[[], datetime]
+
+
 class SourceFactory(Protocol):
     """How a source is made; the classes of `METRIC_SOURCES` are called so."""
 
     def __call__(
-        self, provider: MetricTemplateProvider, secret: Secret, interval: str, http: net.Http
+        self, provider: MetricTemplateProvider, secret: Secret, interval: str, context: Context
     ) -> MetricSource:
-        """Make the source.
+        """Make the source. It may be kept for as long as the first three stay the same.
 
         Args:
             provider: address and options.
             secret: data of the referred Secret, empty without a reference.
             interval: the metric's window as written, for sources that take it as a parameter.
-            http: the client for everything outside the cluster's API.
+            context: clients and clock.
 
         Raises:
             ConfigError: something is missing or malformed.
         """
         ...
+
+
+def seconds(interval: str) -> float:
+    """The length of a metric's window; more than zero.
+
+    Raises:
+        ConfigError: it is no Go duration, or none of time.
+    """
+    try:
+        length = durations.parse(interval)
+    except ValueError as error:
+        raise ConfigError(f"error parsing metric interval: {error}") from error
+    if length <= 0:
+        raise ConfigError(f'error parsing metric interval: "{interval}" is no length of time')
+    return length
+
+
+def credential(provider: MetricTemplateProvider, secret: Secret, key: str, name: str = "") -> str:
+    """A value of the Secret; line ends, which editors leave there, are dropped.
+
+    Args:
+        provider: names the source in the error.
+        secret: what has to contain the key.
+        key: of the Secret.
+        name: what the error calls it, if not by its key.
+
+    Raises:
+        ConfigError: the key is missing.
+    """
+    if key not in secret:
+        raise ConfigError(f"{provider.type} credentials does not contain {name or key}")
+    return secret[key].strip("\r\n")
+
+
+def finite(value: float) -> float:
+    """The value, if it can be compared with bounds (sharp edge M15).
+
+    Raises:
+        NoValues: it is infinite or not a number.
+    """
+    if not math.isfinite(value):
+        raise NoValues(f"the value is {value}" if math.isinf(value) else "")
+    return value
+
+
+def number(value: Any) -> float:
+    """A number of a JSON document.
+
+    Raises:
+        NoValues: it is null, which says that there is none (sharp edge M14), or not finite.
+        ValueError: it is something else, or too large.
+    """
+    if value is None:
+        raise NoValues
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is not a number")
+    try:
+        return finite(float(value))
+    except OverflowError as error:
+        raise ValueError("the number is too large") from error

@@ -17,7 +17,7 @@ from flagger_controller.metrics import (
     templates,
     variables,
 )
-from flagger_controller.metrics.base import NoValues, SourceError
+from flagger_controller.metrics.base import Context, NoValues, SourceError
 from flagger_controller.metrics.prometheus import Prometheus
 from flagger_controller.metrics.templates import Lookups, Settings
 from flagger_controller.metrics.variables import Variables
@@ -43,15 +43,15 @@ class Evaluator:
 
     def __init__(
         self,
-        http: net.Http,
+        context: Context,
         lookups: Lookups,
         settings: Settings,
         sources: Mapping[str, str] = METRIC_SOURCES,
     ) -> None:
-        self._http = http
+        self._context = context
         self._lookups = lookups
         self._settings = settings
-        self._templates = templates.Templates(http, lookups, settings, sources)
+        self._templates = templates.Templates(context, lookups, settings, sources)
 
     async def measure(self, canary: Canary, metric: Metric, part: MetricPart) -> Reading:
         """The value of one part of an entry of `analysis.metrics`, or why there is none.
@@ -89,6 +89,15 @@ class Evaluator:
                 return Answer(ok=False, error=str(error))
         return Answer(ok=True)
 
+    async def probe(self) -> None:
+        """Ask whether the metrics server of the process is there.
+
+        Raises:
+            SourceError: it does not answer.
+            ConfigError: its address is not a URL.
+        """
+        await Prometheus.at(self._settings.metrics_server, self._context).online()
+
     async def _check_prometheus(self, canary: Canary) -> None:
         try:
             await self._prometheus(canary).online()
@@ -97,7 +106,7 @@ class Evaluator:
 
     def _prometheus(self, canary: Canary) -> Prometheus:
         address = canary.spec.metrics_server or self._settings.metrics_server
-        return Prometheus.at(address, self._http)
+        return Prometheus.at(address, self._context)
 
     async def _revision(self, canary: Canary) -> str:
         """What takes the place of the route for Knative (metrics.md section 3).

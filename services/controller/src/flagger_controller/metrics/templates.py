@@ -1,20 +1,30 @@
 """MetricTemplates: from a reference to a number (metrics.md section 8).
 
-Nothing is kept between two checks: sources are cheap, they share the connections of `net.Http`.
+A source is kept while its template and its Secret stay as they are: logins and connections of
+SDKs are expensive. Both are looked up at every check, so a change counts from the next one on.
 """
 
 import importlib
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+from typing import Final, cast
 
-from flagger_controller import net
 from flagger_controller.api.canary import Canary, Metric
-from flagger_controller.api.metrictemplate import MetricTemplate
+from flagger_controller.api.metrictemplate import MetricTemplate, MetricTemplateProvider
 from flagger_controller.errors import ConfigError, FlaggerError, NotFound
 from flagger_controller.metrics import template, variables
-from flagger_controller.metrics.base import MetricSource, Secret, SourceError, SourceFactory
+from flagger_controller.metrics.base import (
+    Context,
+    MetricSource,
+    Secret,
+    SourceError,
+    SourceFactory,
+)
 from flagger_controller.metrics.variables import Variables
+
+KEPT: Final = 500
+"""Sources that are kept, those that were used last."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +56,16 @@ class Templates:
 
     def __init__(
         self,
-        http: net.Http,
+        context: Context,
         lookups: Lookups,
         settings: Settings,
         sources: Mapping[str, str],
     ) -> None:
-        self._http = http
+        self._context = context
         self._lookups = lookups
         self._settings = settings
         self._sources = sources
+        self._kept: OrderedDict[tuple[str, str, str], _Kept] = OrderedDict()
 
     async def query(self, canary: Canary, metric: Metric, names: Variables) -> float:
         """Fill in and run the query of a metric's template.
@@ -100,7 +111,7 @@ class Templates:
         found = await self._find(namespace, name, title)
         secret = await self._secret(found, namespace, title)
         try:
-            source = self._source(found, secret, metric)
+            source = self._source((namespace, name), found, secret, variables.interval(metric))
         except FlaggerError as error:
             kind = found.spec.provider.type
             raise ConfigError(f"{title} provider {kind} error: {error}") from error
@@ -123,13 +134,35 @@ class Templates:
         except NotFound as error:
             raise ConfigError(f'{title}: secrets "{reference.name}" not found') from error
 
-    def _source(self, found: MetricTemplate, secret: Secret, metric: Metric) -> MetricSource:
-        provider = found.spec.provider
-        place = self._sources.get(provider.type)
-        if place is None:
+    def _source(
+        self, place: tuple[str, str], found: MetricTemplate, secret: Secret, interval: str
+    ) -> MetricSource:
+        """The source of a template, made anew when anything that it is made from has changed."""
+        key, provider = (*place, interval), found.spec.provider
+        kept = self._kept.pop(key, None)
+        if kept is None or (kept.provider, kept.secret) != (provider, secret):
+            factory = load(self._known(provider.type))
+            source = factory(provider, secret, interval, self._context)
+            kept = _Kept(provider, secret, source)
+        self._kept[key] = kept
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return kept.source
+
+    def _known(self, kind: str) -> str:
+        if kind not in self._sources:
             known = ", ".join(sorted(self._sources))
-            raise ConfigError(f'unknown type "{provider.type}": it is one of {known}')
-        return load(place)(provider, secret, variables.interval(metric), self._http)
+            raise ConfigError(f'unknown type "{kind}": it is one of {known}')
+        return self._sources[kind]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A source and what it was made from."""
+
+    provider: MetricTemplateProvider
+    secret: Secret = field(repr=False)
+    source: MetricSource
 
 
 def load(place: str) -> SourceFactory:

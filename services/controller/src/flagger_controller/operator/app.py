@@ -22,13 +22,13 @@ from flagger_controller.cluster import login, resources
 from flagger_controller.cluster.client import ApiError, ApiNotFound, Resource
 from flagger_controller.cluster.http import HttpClient, HttpSettings
 from flagger_controller.errors import ConfigError, FlaggerError
-from flagger_controller.metrics.prometheus import Prometheus
 from flagger_controller.metrics.recorder import CONTENT_TYPE, Recorder
 from flagger_controller.operator import handlers, wiring
 from flagger_controller.operator.clients import Clients, candidate, mesh_client
 from flagger_controller.operator.server import Server
 from flagger_controller.operator.settings import Settings
 from flagger_controller.operator.store import key_of
+from flagger_controller.proxies import Proxies
 from flagger_controller.tick.pace import RESYNC
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ async def _main(settings: Settings, connection: login.Login) -> int:
         if not await _usable(client, settings.scopes):
             return 1
         mesh = await mesh_client(settings, limits, heard, stack)
-        http = await stack.enter_async_context(net.Http(net.Proxies.from_environment(os.environ)))
+        http = await stack.enter_async_context(net.Http(Proxies.from_environment(os.environ)))
         clients = Clients(client, renewals, mesh)
         process = Process(settings, connection, clients, http, recorder)
         return await process.serve(stack)
@@ -107,7 +107,6 @@ class Process:
         self._connection = connection
         self._client = clients.local
         self._recorder = recorder
-        self._http = http
         self._elector = candidate(settings, clients.renewals)
         self._engine = wiring.build(
             settings,
@@ -216,7 +215,7 @@ class Process:
     async def _probe_metrics_server(self) -> None:
         address = self._settings.metrics_server
         try:
-            await Prometheus.at(address, self._http).online()
+            await self._engine.evaluator.probe()
         except FlaggerError as error:
             logger.error("Metrics server %s unreachable %s", net.public(address), error)
         else:

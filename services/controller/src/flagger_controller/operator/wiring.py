@@ -18,6 +18,7 @@ from flagger_controller.hooks.client import HookClient
 from flagger_controller.hooks.flux import FluxEvents
 from flagger_controller.hooks.sender import EventSender
 from flagger_controller.metrics import template, templates
+from flagger_controller.metrics.base import Context
 from flagger_controller.metrics.evaluate import Evaluator
 from flagger_controller.metrics.recorder import Recorder
 from flagger_controller.operator.outlets import (
@@ -124,7 +125,7 @@ def build(
         counted=lambda kind, sent: recorder.count_alert(kind, ok=sent),
         told=lambda canary, text: outlet.record(canary, text, warning=True),
     )
-    evaluator = _evaluator(settings, http, lookup)
+    evaluator = _evaluator(settings, Context(http, client, clock.utc), lookup)
     engine: Engine
 
     def woken(key: Hashable, change: Change) -> None:
@@ -189,9 +190,9 @@ def _observing(settings: Settings, own_references: bool) -> observe.Settings:
     )
 
 
-def _evaluator(settings: Settings, http: net.Http, lookup: Lookup) -> Evaluator:
+def _evaluator(settings: Settings, context: Context, lookup: Lookup) -> Evaluator:
     return Evaluator(
-        http,
+        context,
         templates.Lookups(lookup.template, lookup.secret, lookup.revision),
         templates.Settings(
             mesh_provider=settings.mesh_provider,

@@ -11,6 +11,7 @@ from werkzeug import Response
 from flagger_controller import net
 from flagger_controller.api.canary import Webhook
 from flagger_controller.hooks import client, retries
+from flagger_controller.proxies import Proxies
 from flagger_controller.rollout.evidence import Answer
 
 PASSED = Answer(ok=True)
@@ -173,7 +174,7 @@ async def test_unverified_certificates(gate: Gate, https: HTTPServer) -> None:
 
 async def test_unverified_hooks_are_neighbours_without_a_proxy(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/gate").respond_with_data("proxied")
-    async with net.Http(net.Proxies(http=httpserver.url_for(""))) as http:
+    async with net.Http(Proxies(http=httpserver.url_for(""))) as http:
         gate = Gate(http, httpserver)
         assert await gate.call(url="http://dead.invalid/gate") == PASSED
         assert not (await gate.call(url="http://dead.invalid/gate", disableTLS=True)).ok

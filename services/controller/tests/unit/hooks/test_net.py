@@ -10,6 +10,7 @@ from yarl import URL
 
 from flagger_common.version import __version__
 from flagger_controller import net
+from flagger_controller.proxies import Proxies
 
 from .conftest import Keeping
 
@@ -198,7 +199,7 @@ async def test_proxies_of_the_environment_can_be_ignored(
     httpserver: HTTPServer, unused_tcp_port: int
 ) -> None:
     httpserver.expect_request("/x").respond_with_data("proxied")
-    proxies = net.Proxies(http=httpserver.url_for(""))
+    proxies = Proxies(http=httpserver.url_for(""))
     dead = f"http://dead.invalid:{unused_tcp_port}/x"
     async with net.Http(proxies) as http:
         assert (await http.call(get(dead))).text == "proxied"
@@ -238,15 +239,15 @@ def test_no_proxy_is_read_as_go_does(url: str, proxied: bool) -> None:
         "gate.test, .cluster.local,*.wild.org,10.96.0.0/16,192.168.1.1,fd00::/8,port.test:8080,"
     )
     environment = {"http_proxy": "http://proxy:3128", "NO_PROXY": exceptions}
-    proxies = net.Proxies.from_environment(environment)
+    proxies = Proxies.from_environment(environment)
     assert bool(proxies.choose(URL(url))) is proxied
 
 
 def test_https_has_a_proxy_of_its_own() -> None:
-    proxies = net.Proxies.from_environment({"HTTPS_PROXY": "http://p", "NO_PROXY": ""})
+    proxies = Proxies.from_environment({"HTTPS_PROXY": "http://p", "NO_PROXY": ""})
     assert proxies.choose(URL("https://example.com")) == "http://p"
     assert proxies.choose(URL("http://example.com")) == ""
-    assert net.Proxies("http://p", "http://p", ("*",)).choose(URL("http://example.com")) == ""
+    assert Proxies("http://p", "http://p", ("*",)).choose(URL("http://example.com")) == ""
 
 
 def test_secrets_are_not_shown() -> None:
@@ -254,7 +255,7 @@ def test_secrets_are_not_shown() -> None:
         "GET", "http://me:secret@host/", (("Authorization", "secret"),), b"secret"
     )
     assert "secret" not in repr(request)
-    assert "secret" not in repr(net.Proxies("http://me:secret@proxy"))
+    assert "secret" not in repr(Proxies("http://me:secret@proxy"))
     assert net.public("http://me:secret@host/x") == "http://me:xxxxx@host/x"
     assert net.public("http://[") == "http://["
     assert net.redact("token abc and abcdef", ["abc", "abcdef", ""]) == "token *** and ***"

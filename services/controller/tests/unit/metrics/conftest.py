@@ -8,16 +8,18 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from flagger_controller import net
+from flagger_controller import clock, net
 from flagger_controller.api.canary import Canary
+from flagger_controller.cluster.fake import FakeApi
+from flagger_controller.metrics.base import Context
 
 Build = Callable[..., Canary]
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[net.Http]:
-    async with net.Http() as client:
-        yield client
+async def context() -> AsyncIterator[Context]:
+    async with net.Http() as http:
+        yield Context(http, FakeApi(), clock.utc)
 
 
 @pytest.fixture

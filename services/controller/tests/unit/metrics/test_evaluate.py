@@ -6,15 +6,17 @@ from typing import Any, TypeVar
 import pytest
 from werkzeug import Response
 
-from flagger_controller import net
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.metrictemplate import MetricTemplate
 from flagger_controller.errors import NotFound, Retriable
+from flagger_controller.metrics.base import Context
 from flagger_controller.metrics.evaluate import Evaluator
+from flagger_controller.metrics.prometheus import Prometheus
 from flagger_controller.metrics.templates import Lookups, Settings
 from flagger_controller.rollout.evidence import Answer, Measured, MetricPart, Unmeasured
 
-from .conftest import Build, Prometheus
+from .conftest import Build
+from .conftest import Prometheus as Server
 
 T = TypeVar("T")
 
@@ -25,11 +27,21 @@ INLINE = {"name": "q", "query": 'errors{app="{{ target }}"}[{{ interval }}]'}
 CUSTOM = {"name": "q", "templateRef": {"name": "errors"}}
 
 
+class Counted(Prometheus):
+    """A source that counts how often it was made."""
+
+    made = 0
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        Counted.made += 1
+
+
 class World:
     """The objects that metrics refer to, and an evaluator that sees them."""
 
-    def __init__(self, http: net.Http, server: Prometheus) -> None:
-        self._http = http
+    def __init__(self, context: Context, server: Server) -> None:
+        self._context = context
         self.server = server
         self.templates: dict[tuple[str, str], MetricTemplate] = {}
         self.secrets: dict[tuple[str, str], Mapping[str, str]] = {}
@@ -56,7 +68,7 @@ class World:
             return _find(self.revisions, namespace, name)
 
         lookups = Lookups(template, secret, revision)
-        return Evaluator(self._http, lookups, Settings(**self.settings), self.sources)
+        return Evaluator(self._context, lookups, Settings(**self.settings), self.sources)
 
     async def measure(self, canary: Canary, part: MetricPart) -> Measured | Unmeasured:
         return await self.evaluator.measure(canary, canary.analysis.metrics[0], part)
@@ -70,8 +82,8 @@ def _find(objects: Mapping[tuple[str, str], T], namespace: str, name: str) -> T:
 
 
 @pytest.fixture
-def world(http: net.Http, prometheus: Prometheus) -> World:
-    return World(http, prometheus)
+def world(context: Context, prometheus: Server) -> World:
+    return World(context, prometheus)
 
 
 async def test_a_builtin_is_measured(world: World, canary: Build) -> None:
@@ -185,6 +197,27 @@ async def test_a_template_is_measured_with_its_secret(world: World, canary: Buil
     assert request.headers["Authorization"] == "Bearer abc"
 
 
+async def test_a_source_is_kept_until_something_changes(world: World, canary: Build) -> None:
+    """Secrets and templates are looked up at each check: what changed counts from the next on."""
+    evaluator = world.evaluator
+    metric = canary(CUSTOM).analysis.metrics[0]
+    Counted.made = 0
+    world.sources["counted"] = f"{__name__}:Counted"
+
+    async def measure(token: str, **provider: Any) -> None:
+        world.template("q", type="counted", secretRef={"name": "login"}, **provider)
+        world.secrets["default", "login"] = {"token": token}
+        assert await evaluator.measure(canary(CUSTOM), metric, TEMPLATE) == Measured(100)
+
+    for number, token in enumerate(("old", "old", "new", "new")):
+        await measure(token)
+        assert world.server.requests[number].headers["Authorization"] == f"Bearer {token}"
+    assert Counted.made == 2
+    await measure("new", headers={"X-Scope-OrgID": ["tenant1"]})
+    assert world.server.requests[4].headers["X-Scope-OrgID"] == "tenant1"
+    assert Counted.made == 3
+
+
 async def test_a_template_of_another_namespace(world: World, canary: Build) -> None:
     reference = {"name": "errors", "namespace": "shared"}
     built = canary({"name": "q", "templateRef": reference})
@@ -219,11 +252,11 @@ async def test_the_secret_is_missing(world: World, canary: Build) -> None:
     assert checked == Answer(ok=False, error=f"m{missing}")
 
 
-async def test_a_cluster_that_cannot_be_asked_is_no_answer(canary: Build, http: net.Http) -> None:
+async def test_a_cluster_that_cannot_be_asked_is_no_answer(canary: Build, context: Context) -> None:
     async def broken(*_: str) -> Any:
         raise Retriable("API server is busy")
 
-    evaluator = Evaluator(http, Lookups(broken, broken, broken), Settings())
+    evaluator = Evaluator(context, Lookups(broken, broken, broken), Settings())
     metric = canary(CUSTOM).analysis.metrics[0]
     for asked, part in ((canary(CUSTOM), TEMPLATE), (canary(SUCCESS, provider="knative"), BUILTIN)):
         with pytest.raises(Retriable, match="API server is busy"):

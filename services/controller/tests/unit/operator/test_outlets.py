@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_httpserver import HTTPServer
 
-from flagger_controller import net
+from flagger_controller import clock, net
 from flagger_controller.api.alertprovider import AlertProvider
 from flagger_controller.api.canary import Canary, HookType, Webhook
 from flagger_controller.api.metrictemplate import MetricTemplate
@@ -21,6 +21,7 @@ from flagger_controller.cluster.fake import FakeApi
 from flagger_controller.errors import NotFound
 from flagger_controller.hooks.client import HookClient
 from flagger_controller.metrics import templates
+from flagger_controller.metrics.base import Context
 from flagger_controller.metrics.evaluate import Evaluator
 from flagger_controller.metrics.recorder import Recorder
 from flagger_controller.operator.outlets import (
@@ -183,9 +184,10 @@ async def test_every_call_of_a_hook_is_counted(
 
 
 def judge(recorder: Recorder, http: net.Http, server: str) -> Judge:
-    lookup = Lookup(FakeApi(), TemplateStore())
+    api = FakeApi()
+    lookup = Lookup(api, TemplateStore())
     evaluator = Evaluator(
-        http,
+        Context(http, api, clock.utc),
         templates.Lookups(lookup.template, lookup.secret, lookup.revision),
         templates.Settings(mesh_provider="traefik", metrics_server=server, cross_namespace=True),
     )

@@ -1,0 +1,210 @@
+"""Amazon CloudWatch (metrics.md 9.5), with the AWS SDK: extra `cloudwatch`."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from flagger_controller import net
+from flagger_controller.api.base import Object
+from flagger_controller.api.metrictemplate import MetricTemplateProvider
+from flagger_controller.errors import ConfigError
+from flagger_controller.metrics import sdk, web
+from flagger_controller.metrics.base import (
+    WINDOW_FACTOR,
+    Context,
+    NoValues,
+    Secret,
+    SourceError,
+    SourceTimeout,
+    finite,
+    seconds,
+)
+
+TIMEOUT: Final = 15.0
+"""Seconds for a query, with the SDK's own retries."""
+_ATTEMPTS: Final = 3
+_MOST_POINTS: Final = 20
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_BAD_REQUEST: Final = 400
+_REFUSED: Final = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""Codes of errors about credentials, which newer protocols send as 400 too."""
+_LATE: Final = ("ConnectTimeoutError", "ReadTimeoutError")
+"""The SDK's errors that say that there was no answer in time."""
+_QUERY: Final[Object] = {
+    "Id": None,
+    "Expression": None,
+    "Label": None,
+    "Period": None,
+    "ReturnData": None,
+    "AccountId": None,
+    "MetricStat": {
+        "Period": None,
+        "Stat": None,
+        "Unit": None,
+        "Metric": {
+            "Namespace": None,
+            "MetricName": None,
+            "Dimensions": [{"Name": None, "Value": None}],
+        },
+    },
+}
+"""The members of a MetricDataQuery that are passed on."""
+
+
+class CloudWatch:
+    """Templates of type `cloudwatch`; the query is a JSON array of MetricDataQuery.
+
+    Credentials come from where the AWS SDK looks for them, never from a Secret.
+    """
+
+    def __init__(
+        self,
+        provider: MetricTemplateProvider,
+        secret: Secret,
+        interval: str,
+        context: Context,
+    ) -> None:
+        del secret
+        if not provider.region:
+            raise ConfigError("region not specified")
+        sdk.require("boto3", "cloudwatch")
+        self._region = provider.region
+        self._window = timedelta(seconds=WINDOW_FACTOR * seconds(interval))
+        self._now = context.now
+        self._client: Any = None
+
+    async def query(self, query: str) -> float:
+        """The newest complete value of the first query that returns data (sharp edge M13)."""
+        queries = _decode(query)
+        now = self._now()
+        try:
+            reply = await self._ask(
+                MetricDataQueries=queries,
+                StartTime=now - self._window,
+                EndTime=now,
+                MaxDatapoints=_MOST_POINTS,
+            )
+        except TimeoutError as error:
+            text = f"error requesting cloudwatch: no answer within {TIMEOUT:g} s"
+            raise SourceTimeout(text) from error
+        except _sdk_errors() as error:
+            late = type(error).__name__ in _LATE
+            kind = SourceTimeout if late else SourceError
+            raise kind(f"error requesting cloudwatch: {_shown(error)}") from error
+        results = reply.get("MetricDataResults") or []
+        value = _newest(results[0], now, _period(queries)) if results else None
+        if value is None:
+            raise NoValues("invalid response")
+        return finite(value)
+
+    async def online(self) -> None:
+        """Send a request that is refused for what it asks, if we have the right to ask."""
+        try:
+            await self._ask(MetricDataQueries=[], StartTime=_EPOCH, EndTime=_EPOCH)
+        except TimeoutError as error:
+            raise SourceTimeout(f"unexpected error: no answer within {TIMEOUT:g} s") from error
+        except _sdk_errors() as error:
+            status, code = _status(error)
+            if status == _BAD_REQUEST and code not in _REFUSED:
+                return
+            kind = "status code" if status else "error"
+            raise SourceError(f"unexpected {kind}: {_shown(error)}") from error
+
+    async def _ask(self, **parameters: Any) -> Object:
+        def call() -> Object:
+            if self._client is None:
+                self._client = _connect(self._region)
+            reply: Object = self._client.get_metric_data(**parameters)
+            return reply
+
+        async with asyncio.timeout(TIMEOUT):
+            return await sdk.run(call, f"cloudwatch {self._region}")
+
+
+def _connect(region: str) -> Any:
+    """A client; half a second of CPU time the first time."""
+    import boto3
+    import botocore.config
+
+    config = botocore.config.Config(
+        connect_timeout=net.DEFAULT_TIMEOUT,
+        read_timeout=net.DEFAULT_TIMEOUT,
+        retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+    )
+    session = boto3.session.Session(region_name=region)
+    return session.client("cloudwatch", config=config)
+
+
+def _sdk_errors() -> tuple[type[Exception], ...]:
+    import botocore.exceptions
+
+    return (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
+
+
+def _status(error: BaseException) -> tuple[int, str]:
+    """HTTP status and code of an answer; 0 when there is none."""
+    response: Object = getattr(error, "response", None) or {}
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status, response.get("Error", {}).get("Code", "")
+
+
+def _shown(error: BaseException) -> str:
+    return net.shorten(str(error), web.ERROR_LIMIT)
+
+
+def _decode(query: str) -> list[Object]:
+    """The queries of a template, their members in the case that the SDK wants."""
+    try:
+        document = json.loads(query)
+        if not isinstance(document, list):
+            raise ValueError("it is not a JSON array")
+        found = [_picked(each, _QUERY) for each in document]
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"error unmarshaling query: {error}") from error
+    return found
+
+
+def _picked(found: Any, shape: Any) -> Any:
+    """The known members, whatever the case of their names; others are dropped."""
+    if isinstance(shape, list) and isinstance(found, list):
+        return [_picked(each, shape[0]) for each in found]
+    if not isinstance(shape, dict):
+        return found
+    if not isinstance(found, dict):
+        raise ValueError(f"{found!r} is not an object")
+    names = {name.lower(): name for name in shape}
+    return {
+        names[key.lower()]: _picked(value, shape[names[key.lower()]])
+        for key, value in found.items()
+        if key.lower() in names and value is not None
+    }
+
+
+def _period(queries: list[Object]) -> timedelta:
+    """The longest period of all queries: an expression may use any of them."""
+    periods = [each.get("Period") or each.get("MetricStat", {}).get("Period") for each in queries]
+    return timedelta(seconds=max((p for p in periods if isinstance(p, int)), default=0))
+
+
+def _newest(result: Object, now: datetime, period: timedelta) -> float | None:
+    """The newest value whose period is over, else the newest; they come newest first."""
+    values, times = result.get("Values") or [], result.get("Timestamps") or []
+    over = [value for value, time in zip(values, times, strict=False) if time + period <= now]
+    chosen = (over or values)[:1]
+    return float(chosen[0]) if chosen else None

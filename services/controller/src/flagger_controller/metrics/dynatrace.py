@@ -1,0 +1,78 @@
+"""Dynatrace's metrics API (metrics.md 9.9)."""
+
+from typing import Any
+
+from flagger_controller.api.metrictemplate import MetricTemplateProvider
+from flagger_controller.errors import ConfigError
+from flagger_controller.metrics import web
+from flagger_controller.metrics.base import (
+    WINDOW_FACTOR,
+    Context,
+    NoValues,
+    Secret,
+    credential,
+    number,
+    seconds,
+)
+
+
+class Dynatrace:
+    """Templates of type `dynatrace`.
+
+    Secret: `dynatrace_token`, an API token with the scope `metrics.read`.
+    """
+
+    def __init__(
+        self,
+        provider: MetricTemplateProvider,
+        secret: Secret,
+        interval: str,
+        context: Context,
+    ) -> None:
+        if not provider.address:
+            raise ConfigError("dynatrace endpoint is not set")
+        token = credential(provider, secret, "dynatrace_token")
+        self._address = provider.address.rstrip("/")
+        self._window = WINDOW_FACTOR * seconds(interval)
+        self._now = context.now
+        self._web = web.Web(
+            context.http,
+            headers=(("Authorization", f"Api-Token {token}"),),
+            secrets=(token,),
+            authority=web.authority(secret),
+        )
+        self._remarks = web.Remarks()
+
+    async def query(self, query: str) -> float:
+        """One value for the whole window, of the last series."""
+        now = self._now().timestamp()
+        params = {
+            "metricSelector": query,
+            "resolution": "Inf",
+            "from": f"{(now - self._window) * 1000:.0f}",
+            "to": f"{now * 1000:.0f}",
+        }
+        reply = await self._web.get(f"{self._address}/api/v2/metrics/query", params)
+        self._web.expect_ok(reply)
+        series = self._web.decode(reply, _series)
+        self._remarks.several(len(series), "last")
+        value = self._web.decode(reply, lambda _: _last(series))
+        if value is None:
+            raise NoValues(f"invalid response: {self._web.show(reply.text)}")
+        return value
+
+    async def online(self) -> None:
+        """List one metric."""
+        url = f"{self._address}/api/v2/metrics"
+        self._web.expect_ok(await self._web.get(url, {"pageSize": "1"}))
+
+
+def _series(document: Any) -> list[Any]:
+    """The series of the first metric."""
+    result = web.listed(document, "result")
+    return web.listed(result[0], "data") if result else []
+
+
+def _last(series: list[Any]) -> float | None:
+    values = web.listed(series[-1], "values") if series else []
+    return number(values[0]) if values and values[0] is not None else None
