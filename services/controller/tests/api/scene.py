@@ -346,6 +346,7 @@ _CHANCE = frozenset(
         *("creationTimestamp", "generation", "managedFields", "namespace"),
         *("resourceVersion", "uid", "lastTransitionTime", "lastUpdateTime"),
         *("tickedAt", "startedAt"),
+        "time",  # of a check
         *("clusterIP", "clusterIPs", "nodePort", "blockOwnerDeletion"),
     }
 )

@@ -37,6 +37,7 @@ _OF_THE_MOMENT = frozenset(
     {
         *("resourceVersion", "uid", "creationTimestamp", "generation", "tickedAt"),
         *("lastTransitionTime", "lastUpdateTime", "startedAt"),
+        "time",  # of a check
     }
 )
 

@@ -20,7 +20,7 @@ async def leaves(rig: Rig, **changes: Any) -> None:
     """
     await rig.stop()
     body = _stored(rig, CANARY)
-    kept = {key: value for key, value in body["status"].items() if key != "run"}
+    kept = {key: value for key, value in body["status"].items() if key not in ("run", "checks")}
     status = {**kept, "lastTransitionTime": conditions.timestamp(rig.now()), **changes}
     rig.api.put(CANARY, {**body, "status": status})
     if rig.kind in ("Deployment", "DaemonSet"):

@@ -6,10 +6,11 @@ or in memory is in `run`.
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field
 
+from flagger_controller.api.analysis import ThresholdRange
 from flagger_controller.api.base import Model, Object
 
 
@@ -96,6 +97,37 @@ class Run(Model):
     """The recorded revisions whose hash by upstream is known."""
 
 
+class Verdict(StrEnum):
+    """What came of measuring a metric; any but the first holds up the release."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    """There is a value, and it is out of bounds."""
+    NO_VALUES = "no-values"
+    """The source answered, and has none."""
+    ERROR = "error"
+    """The source could not be asked: a fault of the manifest, the source or the way to it."""
+    TIMEOUT = "timeout"
+    """The source did not answer in time."""
+
+
+class CheckResult(Model):
+    """The last measurement of one check; additive to upstream's status."""
+
+    name: str
+    """Of the metric in `analysis.metrics`."""
+    type: Literal["builtin", "query", "template"]
+    """How it is measured; one metric can be measured in several ways."""
+    value: float | None = None
+    """In the unit of the bounds; milliseconds for the built-in request duration."""
+    bounds: ThresholdRange = Field(default_factory=ThresholdRange)
+    verdict: Verdict
+    message: str = ""
+    """The text of the event, unless it passed."""
+    time: str
+    """RFC 3339: the tick that measured it."""
+
+
 class Condition(Model):
     """A condition in the usual Kubernetes form."""
 
@@ -122,6 +154,8 @@ class CanaryStatus(Model):
     previous_session_affinity_cookie: str = ""
     primary_session_affinity_cookie: str = ""
     conditions: tuple[Condition, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    """The metrics of the last tick of the run that measured any and went on, or failed."""
     run: Run = Field(default_factory=Run)
 
     def to_api(self) -> Object:
@@ -130,6 +164,11 @@ class CanaryStatus(Model):
         kept = {key: value for key, value in whole.items() if key in _ALWAYS or not _empty(value)}
         if self.tracked_configs is not None:
             kept["trackedConfigs"] = dict(self.tracked_configs)
+        if self.checks:
+            kept["checks"] = [
+                {key: value for key, value in each.to_api().items() if not _empty(value)}
+                for each in self.checks
+            ]
         kept |= {key: self.shown(kept[key]) for key in _HASHES if key in kept}
         run = {key: value for key, value in whole["run"].items() if not _empty(value)}
         return {**kept, "run": run} if run else {k: v for k, v in kept.items() if k != "run"}

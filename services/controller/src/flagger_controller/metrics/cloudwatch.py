@@ -1,7 +1,6 @@
 """Amazon CloudWatch (metrics.md 9.5), with the AWS SDK: extra `cloudwatch`."""
 
 import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -9,7 +8,7 @@ from flagger_controller import net
 from flagger_controller.api.base import Object
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
-from flagger_controller.metrics import sdk, web
+from flagger_controller.metrics import metricdata, sdk, web
 from flagger_controller.metrics.base import (
     WINDOW_FACTOR,
     Context,
@@ -46,25 +45,6 @@ _REFUSED: Final = frozenset(
 """Codes of errors about credentials, which newer protocols send as 400 too."""
 _LATE: Final = ("ConnectTimeoutError", "ReadTimeoutError")
 """The SDK's errors that say that there was no answer in time."""
-_QUERY: Final[Object] = {
-    "Id": None,
-    "Expression": None,
-    "Label": None,
-    "Period": None,
-    "ReturnData": None,
-    "AccountId": None,
-    "MetricStat": {
-        "Period": None,
-        "Stat": None,
-        "Unit": None,
-        "Metric": {
-            "Namespace": None,
-            "MetricName": None,
-            "Dimensions": [{"Name": None, "Value": None}],
-        },
-    },
-}
-"""The members of a MetricDataQuery that are passed on."""
 
 
 class CloudWatch:
@@ -91,7 +71,7 @@ class CloudWatch:
 
     async def query(self, query: str) -> float:
         """The newest complete value of the first query that returns data (sharp edge M13)."""
-        queries = _decode(query)
+        queries = metricdata.decode(query)
         now = self._now()
         try:
             reply = await self._ask(
@@ -108,7 +88,7 @@ class CloudWatch:
             kind = SourceTimeout if late else SourceError
             raise kind(f"error requesting cloudwatch: {_shown(error)}") from error
         results = reply.get("MetricDataResults") or []
-        value = _newest(results[0], now, _period(queries)) if results else None
+        value = _newest(results[0], now, metricdata.period(queries)) if results else None
         if value is None:
             raise NoValues("invalid response")
         return finite(value)
@@ -166,40 +146,6 @@ def _status(error: BaseException) -> tuple[int, str]:
 
 def _shown(error: BaseException) -> str:
     return net.shorten(str(error), web.ERROR_LIMIT)
-
-
-def _decode(query: str) -> list[Object]:
-    """The queries of a template, their members in the case that the SDK wants."""
-    try:
-        document = json.loads(query)
-        if not isinstance(document, list):
-            raise ValueError("it is not a JSON array")
-        found = [_picked(each, _QUERY) for each in document]
-    except (ValueError, RecursionError) as error:
-        raise SourceError(f"error unmarshaling query: {error}") from error
-    return found
-
-
-def _picked(found: Any, shape: Any) -> Any:
-    """The known members, whatever the case of their names; others are dropped."""
-    if isinstance(shape, list) and isinstance(found, list):
-        return [_picked(each, shape[0]) for each in found]
-    if not isinstance(shape, dict):
-        return found
-    if not isinstance(found, dict):
-        raise ValueError(f"{found!r} is not an object")
-    names = {name.lower(): name for name in shape}
-    return {
-        names[key.lower()]: _picked(value, shape[names[key.lower()]])
-        for key, value in found.items()
-        if key.lower() in names and value is not None
-    }
-
-
-def _period(queries: list[Object]) -> timedelta:
-    """The longest period of all queries: an expression may use any of them."""
-    periods = [each.get("Period") or each.get("MetricStat", {}).get("Period") for each in queries]
-    return timedelta(seconds=max((p for p in periods if isinstance(p, int)), default=0))
 
 
 def _newest(result: Object, now: datetime, period: timedelta) -> float | None:

@@ -51,7 +51,7 @@ class Datadog:
         reply = await self._web.get(f"{self._address}/api/v1/query", params)
         self._web.expect_ok(reply)
         series = self._web.decode(reply, lambda document: web.listed(document, "series"))
-        self._remarks.several(len(series), "first")
+        self._remarks.several(len(series), "first", query)
         value = self._web.decode(reply, lambda _: _newest(series, now))
         if value is None:
             raise NoValues(f"invalid response: {self._web.show(reply.text)}")

@@ -55,7 +55,7 @@ class Dynatrace:
         reply = await self._web.get(f"{self._address}/api/v2/metrics/query", params)
         self._web.expect_ok(reply)
         series = self._web.decode(reply, _series)
-        self._remarks.several(len(series), "last")
+        self._remarks.several(len(series), "last", query)
         value = self._web.decode(reply, lambda _: _last(series))
         if value is None:
             raise NoValues(f"invalid response: {self._web.show(reply.text)}")

@@ -4,6 +4,7 @@ Bounds are not this module's business (`rollout/thresholds.py`), nor is the orde
 (`rollout/judging.py`).
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Final
 
@@ -17,7 +18,7 @@ from flagger_controller.metrics import (
     templates,
     variables,
 )
-from flagger_controller.metrics.base import Context, NoValues, SourceError
+from flagger_controller.metrics.base import Context, NoValues, SourceError, SourceTimeout
 from flagger_controller.metrics.prometheus import Prometheus
 from flagger_controller.metrics.templates import Lookups, Settings
 from flagger_controller.metrics.variables import Variables
@@ -33,9 +34,10 @@ Reading = Measured | Unmeasured
 class _Failed(Exception):
     """Ends a measurement, with the complete event text."""
 
-    def __init__(self, text: str, *, failed: bool = True) -> None:
+    def __init__(self, text: str, cause: FlaggerError | None = None) -> None:
         super().__init__(text)
-        self.reading = Unmeasured(text, failed=failed)
+        failed, late = not isinstance(cause, NoValues), isinstance(cause, SourceTimeout)
+        self.reading = Unmeasured(text, failed=failed, late=late)
 
 
 class Evaluator:
@@ -48,7 +50,7 @@ class Evaluator:
         settings: Settings,
         sources: Mapping[str, str] = METRIC_SOURCES,
     ) -> None:
-        self._context = context
+        self._at = functools.lru_cache(templates.KEPT)(lambda at: Prometheus.at(at, context))
         self._lookups = lookups
         self._settings = settings
         self._templates = templates.Templates(context, lookups, settings, sources)
@@ -96,7 +98,7 @@ class Evaluator:
             SourceError: it does not answer.
             ConfigError: its address is not a URL.
         """
-        await Prometheus.at(self._settings.metrics_server, self._context).online()
+        await self._at(self._settings.metrics_server).online()
 
     async def _check_prometheus(self, canary: Canary) -> None:
         try:
@@ -106,7 +108,7 @@ class Evaluator:
 
     def _prometheus(self, canary: Canary) -> Prometheus:
         address = canary.spec.metrics_server or self._settings.metrics_server
-        return Prometheus.at(address, self._context)
+        return self._at(address)
 
     async def _revision(self, canary: Canary) -> str:
         """What takes the place of the route for Knative (metrics.md section 3).
@@ -137,9 +139,10 @@ class Evaluator:
             query = observer.success_rate if rate else observer.duration
             value = await source.query(template.render(query, extended))
         except NoValues as error:
-            raise _no_traffic(canary, metric, provider, f"{prefix}{error}") from error
+            text = _no_traffic(canary, metric, provider, f"{prefix}{error}")
+            raise _Failed(text, error) from error
         except SourceError as error:
-            raise _Failed(f"Prometheus query failed: {prefix}{error}") from error
+            raise _Failed(f"Prometheus query failed: {prefix}{error}", error) from error
         return value * 1000 if observer.seconds and not rate else value
 
     async def _inline(self, canary: Canary, metric: Metric, names: Variables) -> float:
@@ -148,10 +151,10 @@ class Evaluator:
             return await source.query(template.render(metric.query, names))
         except NoValues as error:
             text = f"Halt advancement no values found for metric: {metric.name}"
-            raise _Failed(text, failed=False) from error
+            raise _Failed(text, error) from error
         except (SourceError, ConfigError) as error:
             text = f"Prometheus query failed for {metric.name}: {error}"
-            raise _Failed(text) from error
+            raise _Failed(text, error) from error
 
     async def _template(self, canary: Canary, metric: Metric, names: Variables) -> float:
         if metric.template_ref is None:
@@ -160,9 +163,9 @@ class Evaluator:
             return await self._templates.query(canary, metric, names)
         except NoValues as error:
             text = f"Halt advancement no values found for custom metric: {metric.name}: {error}"
-            raise _Failed(text, failed=False) from error
+            raise _Failed(text, error) from error
         except SourceError as error:
-            raise _Failed(f"Metric query failed for {metric.name}: {error}") from error
+            raise _Failed(f"Metric query failed for {metric.name}: {error}", error) from error
         except ConfigError as error:
             raise _Failed(str(error)) from error
 
@@ -175,11 +178,11 @@ class Evaluator:
             raise _Failed(text) from error
 
 
-def _no_traffic(canary: Canary, metric: Metric, provider: str, cause: str) -> _Failed:
+def _no_traffic(canary: Canary, metric: Metric, provider: str, cause: str) -> str:
     text = (
         f"Halt advancement no values found for {provider} metric {metric.name}"
         f" probably {canary.target}.{canary.namespace} is not receiving traffic"
     )
     if metric.name == thresholds.SUCCESS_RATE:
         text += f": {cause}"
-    return _Failed(text, failed=False)
+    return text

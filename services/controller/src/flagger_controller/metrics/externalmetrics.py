@@ -42,6 +42,7 @@ class ExternalMetrics:
         self._server: Reader = context.cluster
         if provider.address:
             self._server = _Elsewhere(provider, secret, context)
+        self._remarks = web.Remarks()
 
     async def query(self, query: str) -> float:
         """The value of the first item."""
@@ -54,6 +55,7 @@ class ExternalMetrics:
             raise SourceError(f"error querying external metrics API: {error!r}") from error
         if value is None:
             raise NoValues("no external metrics found")
+        self._remarks.several(len(items), "first", query)
         return finite(value)
 
     async def online(self) -> None:

@@ -49,7 +49,7 @@ class Graphite:
         if reply.status >= web.BAD_REQUEST:
             raise SourceError(f"error response: {self._web.show(reply.text)}")
         series = self._web.decode(reply, _series)
-        self._remarks.several(len(series), "last")
+        self._remarks.several(len(series), "last", query)
         numbers = [value for each in series for value in each]
         if not numbers:
             raise NoValues

@@ -72,7 +72,7 @@ class InfluxDB:
                 raise SourceError(f"error executing query: {self._web.show(rows[0]['error'])}")
         if not tables:
             raise NoValues
-        self._remarks.several(len(tables), "first")
+        self._remarks.several(len(tables), "first", query)
         return self._value(*tables[0][:2])
 
     async def online(self) -> None:

@@ -59,7 +59,7 @@ class Prometheus:
             body = self._web.show(reply.text)
             raise SourceError(f"error response: Status {reply.status} {reply.reason}: {body}")
         series = self._web.decode(reply, _series)
-        self._remarks.several(len(series), "last")
+        self._remarks.several(len(series), "last", query)
         return finite(self._web.decode(reply, _last_value))
 
     async def online(self) -> None:

@@ -5,6 +5,7 @@ SDKs are expensive. Both are looked up at every check, so a change counts from t
 """
 
 import importlib
+import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from flagger_controller.metrics.base import (
     SourceFactory,
 )
 from flagger_controller.metrics.variables import Variables
+
+logger = logging.getLogger(__name__)
 
 KEPT: Final = 500
 """Sources that are kept, those that were used last."""
@@ -82,6 +85,7 @@ class Templates:
             text = template.render(found.spec.query, names)
         except ConfigError as error:
             raise ConfigError(f"{title} query render error: {error}") from error
+        logger.debug("%s query: %s", title, text, extra={"canary": canary.key})
         return await source.query(text)
 
     async def check(self, canary: Canary, metric: Metric) -> None:

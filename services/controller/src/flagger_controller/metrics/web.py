@@ -146,12 +146,10 @@ class Remarks:
     def __init__(self) -> None:
         self._told = False
 
-    def several(self, count: int, chosen: str) -> None:
+    def several(self, count: int, chosen: str, query: str) -> None:
         """More series came back than one; which one counts."""
         if count > 1 and not self._told:
             self._told = True
-            logger.warning(
-                "a metric query returned %d series, the %s one counts: aggregate them in the query",
-                count,
-                chosen,
-            )
+            shown = net.shorten(query, ERROR_LIMIT)
+            text = "%d series came back, the %s one counts: aggregate them in the query: %s"
+            logger.warning(text, count, chosen, shown)

@@ -73,6 +73,8 @@ class Need:
     """The engine cannot go on without an answer to this check."""
 
     check: Check
+    beside: tuple[Check, ...] = ()
+    """Checks that are needed too, whatever the first one says: they may be asked meanwhile."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from flagger_controller.api.canary import HookType
-from flagger_controller.api.status import Phase, Route
+from flagger_controller.api.status import Phase, Route, Verdict
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,15 @@ class Unmeasured:
     text: str
     failed: bool = False
     """The source could not be asked (True), as opposed to: it has no values (False)."""
+    late: bool = False
+    """It could not be asked because it did not answer in time."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the status says of it."""
+        if self.late:
+            return Verdict.TIMEOUT
+        return Verdict.ERROR if self.failed else Verdict.NO_VALUES
 
 
 Result = Answer | Measured | Unmeasured

@@ -136,7 +136,11 @@ def pre_rollout(case: Case) -> Outcome:
 
 
 def checks(case: Case) -> Outcome:
-    """Rollout hooks, then built-in metrics, then templates (state-machine.md section 6)."""
+    """Rollout hooks, then built-in metrics, then templates (state-machine.md section 6).
+
+    All metrics are measured, so that every problem is told and seen in the status; together they
+    cost one failed check (sharp edge M19 of metrics.md).
+    """
     if untested(case):
         return None
     gate = ask_all(case, HookType.ROLLOUT, Phase.PROGRESSING)
@@ -145,14 +149,16 @@ def checks(case: Case) -> Outcome:
     if gate.failed is not None:
         failure = messages.rollout_failed(case.canary, gate.failed.name, gate.error)
         return _failed_check(case, failure)
+    missing, halts = [], []
     for check in metric_checks(case.analysis.metrics):
         measured = case.evidence.measurements.get(check)
         if measured is None:
-            return Need(check)
-        halt = _metric_failure(case, check, measured)
-        if halt is not None:
-            return _failed_check(case, halt)
-    return None
+            missing.append(check)
+        elif halt := metric_failure(case, check, measured):
+            halts.append(halt)
+    if missing:
+        return Need(missing[0], tuple(missing[1:]))
+    return _failed_check(case, *halts) if halts else None
 
 
 def metric_checks(metrics: tuple[Metric, ...]) -> tuple[MetricCheck, ...]:
@@ -170,9 +176,8 @@ def metric_checks(metrics: tuple[Metric, ...]) -> tuple[MetricCheck, ...]:
     return (*first, *second)
 
 
-def _metric_failure(
-    case: Case, check: MetricCheck, measured: Measured | Unmeasured
-) -> Event | None:
+def metric_failure(case: Case, check: MetricCheck, measured: Measured | Unmeasured) -> Event | None:
+    """What holds up the release, if this measurement does."""
     if isinstance(measured, Unmeasured):
         return Event(measured.text, warning=True, error=measured.failed)
     text = verdict(case.canary, check, measured)

@@ -5,7 +5,7 @@ Pure: the same case gives the same answer, so a logged case can be replayed.
 
 from dataclasses import replace
 
-from flagger_controller.rollout import conditions, cookies
+from flagger_controller.rollout import conditions, cookies, measurements
 from flagger_controller.rollout.case import Case
 from flagger_controller.rollout.decision import Announcement, Decision, Event, Need
 from flagger_controller.rollout.rules import walk
@@ -18,6 +18,7 @@ def step(case: Case) -> Need | Decision:
         return outcome
     status = cookies.renewed(case.canary, outcome.status, case.entropy)
     status = conditions.ready(status, case.seen.problem, case.seen.warning, case.now)
+    status = measurements.recorded(case, status)
     return replace(outcome, status=status, announcements=_warned(case) + outcome.announcements)
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from flagger_common import durations
+from flagger_controller.api.analysis import ThresholdRange
 from flagger_controller.api.canary import Canary, Metric
 
 SUCCESS_RATE: Final = "request-success-rate"
@@ -60,17 +61,25 @@ def shortest(value: float) -> str:
     return f"{sign}{digits[0]}{fraction}e{exponent:+03d}"
 
 
+def bounds(metric: Metric, *, minimum: bool) -> ThresholdRange:
+    """The bounds of a metric; the deprecated `threshold` counts where there is no range.
+
+    Args:
+        metric: the check.
+        minimum: what the deprecated threshold is; else a maximum.
+    """
+    if metric.threshold_range is not None:
+        return metric.threshold_range
+    return ThresholdRange(min=metric.threshold) if minimum else ThresholdRange(max=metric.threshold)
+
+
 def _broken_bound(metric: Metric, value: float, *, minimum: bool) -> tuple[str, float] | None:
     """The comparison that failed: its sign in the text and the bound. Equality passes."""
-    bounds = metric.threshold_range
-    if bounds is None:
-        if minimum:
-            return ("<", metric.threshold) if metric.threshold > value else None
-        return (">", metric.threshold) if value > metric.threshold else None
-    if bounds.min is not None and value < bounds.min:
-        return "<", bounds.min
-    if bounds.max is not None and value > bounds.max:
-        return ">", bounds.max
+    found = bounds(metric, minimum=minimum)
+    if found.min is not None and value < found.min:
+        return "<", found.min
+    if found.max is not None and value > found.max:
+        return ">", found.max
     return None
 
 

@@ -78,6 +78,7 @@ def started(case: Case) -> CanaryStatus:
         iterations=0,
         last_applied_spec=case.seen.revision.spec,
         tracked_configs=_configs(case),
+        checks=(),
     )
     fresh = Run(
         route=split(weight),

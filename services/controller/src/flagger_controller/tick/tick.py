@@ -170,8 +170,10 @@ class Tick:
             if not isinstance(outcome, Need):
                 self._log(canary, outcome)
                 return canary, outcome
-            result = await self.shell.gatherer.gather(canary, outcome.check)
-            evidence = evidence.having(outcome.check, result)
+            checks = (outcome.check, *outcome.beside)
+            results = await self.shell.gatherer.gather_all(canary, checks)
+            for check, result in zip(checks, results, strict=True):
+                evidence = evidence.having(check, result)
         raise FlaggerError(f"{canary.key}: more than {QUESTIONS} checks in one tick")
 
     def _case(

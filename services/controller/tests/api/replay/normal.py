@@ -37,6 +37,7 @@ _SHOWN_SEPARATELY = frozenset(
         "failedChecks",
         "conditions",
         "lastTransitionTime",
+        "checks",
         "run",
     }
 )

@@ -94,10 +94,16 @@ async def test_online(make: Make, server: Provider, answering: Behave, case: Cas
 
 
 @every
-async def test_secrets_stay_out_of_errors(
-    make: Make, server: Provider, answering: Behave, case: Case
+async def test_secrets_stay_out_of_errors_and_logs(
+    make: Make,
+    server: Provider,
+    answering: Behave,
+    case: Case,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The server repeats what it got, and the client is asked for its repr."""
+    caplog.set_level("DEBUG", "flagger_controller")
+    caplog.set_level("DEBUG", "aiohttp")
     answering(case)
     server.headers["X-Else"] = "never sent"
     source = make(case)
@@ -105,7 +111,7 @@ async def test_secrets_stay_out_of_errors(
     for asked in (source.query(case.query), source.online()):
         with pytest.raises(SourceError, match="who is") as raised:
             await asked
-        texts.append(f"{raised.value}{source!r}")
+        texts.append(f"{raised.value}{source!r}{caplog.text}")
     assert not [secret for secret in case.secrets for text in texts if secret in text]
 
 

@@ -218,13 +218,19 @@ async def test_a_source_is_kept_until_something_changes(world: World, canary: Bu
     assert Counted.made == 3
 
 
-async def test_a_template_of_another_namespace(world: World, canary: Build) -> None:
+async def test_a_template_of_another_namespace(
+    world: World, canary: Build, caplog: pytest.LogCaptureFixture
+) -> None:
     reference = {"name": "errors", "namespace": "shared"}
     built = canary({"name": "q", "templateRef": reference})
     world.template('e{ns="{{ namespace }}"}', namespace="shared", secretRef={"name": "login"})
     world.secrets["shared", "login"] = {"token": "abc"}
-    assert await world.measure(built, TEMPLATE) == Measured(100)
+    with caplog.at_level("DEBUG", "flagger_controller.metrics.templates"):
+        assert await world.measure(built, TEMPLATE) == Measured(100)
     assert world.server.queries == ['e{ns="default"}']
+    (record,) = (each for each in caplog.records if each.levelname == "DEBUG")
+    assert record.getMessage() == 'Metric template errors.shared query: e{ns="default"}'
+    assert vars(record)["canary"] == "podinfo.default"
     world.settings["cross_namespace"] = False
     assert await world.measure(built, TEMPLATE) == Unmeasured(
         "Metric template errors.shared error: can't access metric template errors.shared,"

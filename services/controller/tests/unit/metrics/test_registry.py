@@ -46,6 +46,7 @@ print(sorted(found & {"boto3", "botocore", "cryptography", "google", "requests",
 def test_what_a_small_build_leaves_out_is_told(kind: str, extra: str) -> None:
     program = f"""
 import sys
+from types import SimpleNamespace
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
 from flagger_controller.metrics import METRIC_SOURCES
@@ -59,7 +60,7 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 provider = MetricTemplateProvider(type={kind!r}, region="x")
 try:
-    load(METRIC_SOURCES[{kind!r}])(provider, {{}}, "1m", None)
+    load(METRIC_SOURCES[{kind!r}])(provider, {{}}, "1m", SimpleNamespace(http=None))
 except ConfigError as error:
     print(error)
 """

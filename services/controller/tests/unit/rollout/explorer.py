@@ -264,9 +264,13 @@ def _answer(check: Check, choices: Choices) -> Result:
 
 
 def key(status: CanaryStatus) -> Hashable:
-    """Equal for equal statuses."""
+    """Equal for equal situations.
+
+    What was measured is no part of one: the engine tells it and does not read it.
+    """
     configs = tuple(sorted((status.tracked_configs or {}).items()))
-    return (configs, *(value for name, value in status if name != "tracked_configs"))
+    left_out = ("tracked_configs", "checks")
+    return (configs, *(value for name, value in status if name not in left_out))
 
 
 def normal(status: CanaryStatus) -> CanaryStatus:

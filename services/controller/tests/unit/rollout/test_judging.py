@@ -1,11 +1,15 @@
 """Runs under judgement: readiness, rollback hooks, threshold, checks (steps 15 to 25)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from flagger_controller.api.status import Obligation, Phase, Route
-from flagger_controller.rollout.evidence import Answer, Health, Measured, Unmeasured
+from flagger_controller.rollout import judging
+from flagger_controller.rollout.decision import Need
+from flagger_controller.rollout.evidence import Answer, Health, Measured, Result, Unmeasured
+from flagger_controller.rollout.step import step
 
 from .cases import DEAD, DENIED, GONE, READY, SLOW, TICKED, Walk, case, status
 from .scenario import canary, hook
@@ -297,13 +301,13 @@ def test_rollout_hooks_come_before_metrics(phase: Phase) -> None:
     [
         ({"a": DENIED}, 1, "Halt podinfo advancement external check a failed Forbidden"),
         ({"b": Answer(ok=False)}, 2, "Halt podinfo advancement external check b failed "),
-        ({"m": Measured(11)}, 3, "Halt podinfo advancement m 11.00 > 10"),
-        ({"m": Measured(0.5)}, 3, "Halt podinfo advancement m 0.50 < 1"),
-        ({"m": Unmeasured("no values")}, 3, "no values"),
+        ({"m": Measured(11)}, 4, "Halt podinfo advancement m 11.00 > 10"),
+        ({"m": Measured(0.5)}, 4, "Halt podinfo advancement m 0.50 < 1"),
+        ({"m": Unmeasured("no values")}, 4, "no values"),
         ({"n": Unmeasured("broken", failed=True)}, 4, "broken"),
     ],
 )
-def test_the_first_failure_stops_and_costs_one_check(
+def test_the_first_failed_hook_stops_and_a_failure_costs_one_check(
     answers: dict[str, Any], asked: int, text: str
 ) -> None:
     hooks = [hook("rollout", "a"), hook("rollout", "b")]
@@ -311,8 +315,28 @@ def test_the_first_failure_stops_and_costs_one_check(
     walk = Walk(case(at, spec=spec(*hooks, metrics=[metric(), metric("n")])), answers)
     assert (len(walk.asked), walk.warnings, walk.events) == (asked, [text], [text])
     expected = at.run.model_copy(update={"ticked_at": TICKED})
-    assert walk.status == at.model_copy(update={"failed_checks": 1, "run": expected})
+    changed = {"failed_checks": 1, "run": expected, "checks": walk.status.checks}
+    assert walk.status == at.model_copy(update=changed)
     assert (walk.decision.ticked, walk.decision.measured) == (True, True)
+
+
+def test_all_metrics_are_told_and_cost_one_check() -> None:
+    """Upstream tells the first problem only (M19)."""
+    metrics = [metric(), metric("n"), metric("o")]
+    answers: Mapping[str, Result] = {
+        "m": Unmeasured("broken", failed=True),
+        "n": Measured(5),
+        "o": Measured(11),
+    }
+    walk = Walk(case(status(Phase.PROGRESSING, run=HALF), spec=spec(metrics=metrics)), answers)
+    assert walk.warnings == ["broken", "Halt podinfo advancement o 11.00 > 10"]
+    assert walk.status.failed_checks == 1
+
+
+def test_metrics_are_asked_for_together() -> None:
+    at = case(status(Phase.PROGRESSING, run=HALF), spec=spec(metrics=[metric(), metric("n")]))
+    first, second = judging.metric_checks(at.analysis.metrics)
+    assert step(at) == Need(first, (second,))
 
 
 @pytest.mark.parametrize("value", [1.0, 10.0])

@@ -9,6 +9,7 @@ import pytest
 from flagger_controller.api.canary import Canary, HookType, Webhook
 from flagger_controller.api.checksum import checksum
 from flagger_controller.api.status import CanaryStatus, Phase
+from flagger_controller.errors import Retriable
 from flagger_controller.rollout.evidence import (
     Answer,
     Check,
@@ -112,7 +113,7 @@ async def test_a_metric_source_that_does_not_answer_has_failed() -> None:
     check = MetricCheck(0, MetricPart.QUERY)
     reading = await Gatherer(sources, sources, sources).gather(canary(), check)
     text = "Metric query failed for errors: no answer within 60 seconds"
-    assert reading == Unmeasured(text, failed=True)
+    assert reading == Unmeasured(text, failed=True, late=True)
     assert asyncio.get_running_loop().time() == METRIC_DEADLINE
     assert sources.calls == []
 
@@ -143,3 +144,26 @@ async def test_every_answer_is_counted_with_the_time_it_took() -> None:
         (hook, results[0], METRIC_DEADLINE + 1),
         (metric, results[1], METRIC_DEADLINE),
     ]
+
+
+async def test_several_checks_take_as_long_as_the_slowest() -> None:
+    sources = Sources(seconds=3)
+    checks = [MetricCheck(0, MetricPart.QUERY), MetricCheck(1, MetricPart.BUILTIN)]
+    assert await Gatherer(sources, sources, sources).gather_all(canary(), checks) == [Measured(7)] * 2
+    assert asyncio.get_running_loop().time() == 3
+    assert sources.calls == [("measure", check) for check in checks]
+
+
+async def test_the_first_error_ends_them_all() -> None:
+    class Broken(Sources):
+        async def measure(self, canary: Canary, check: MetricCheck) -> Measured | Unmeasured:
+            if check.index == 0:
+                raise Retriable("API server is busy")
+            return await super().measure(canary, check)
+
+    sources = Broken(seconds=3)
+    checks = [MetricCheck(1, MetricPart.QUERY), MetricCheck(0, MetricPart.QUERY)]
+    with pytest.raises(Retriable, match="busy"):
+        await Gatherer(sources, sources, sources).gather_all(canary(), checks)
+    await asyncio.sleep(10)
+    assert sources.calls == []

@@ -118,6 +118,14 @@ async def test_graphites_query_string(
     assert "Authorization" not in httpserver.log[0][0].headers
 
 
+async def test_graphites_last_number(context: Context, httpserver: HTTPServer) -> None:
+    points = [[10, 1495732210], [75, 1495732220], [25, 1495732230], [100, 1495732240]]
+    answer = [{"target": "sumSeries(app.http.*.*.count)", "datapoints": points}]
+    httpserver.expect_request("/render").respond_with_json(answer)
+    source = Graphite(provider("graphite", address=httpserver.url_for("")), {}, "1m", context)
+    assert await source.query("target=sumSeries(app.http.*.*.count)&from=-2min") == 100
+
+
 @pytest.mark.parametrize(
     ("body", "status", "online"), [("[]", 200, True), ("[", 200, False), ("[]", 400, False)]
 )

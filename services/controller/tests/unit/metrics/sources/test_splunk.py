@@ -161,6 +161,9 @@ async def test_a_rejected_token_is_an_error(stream: Stream, make: Make) -> None:
     """Upstream finds no values."""
     with pytest.raises(SourceError, match="is the token valid"):
         await make("other").query("p")
+    stream.frames = [{"type": "error", "error": 7, "message": f"who is {TOKEN}?"}]
+    with pytest.raises(SourceError, match=r"who is \*\*\*\?"):
+        await make().query("p")
     with pytest.raises(SourceError, match="401"):
         await make("other").online()
 

@@ -110,7 +110,7 @@ def test_several_series_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     remarks = web.Remarks()
     with caplog.at_level(logging.WARNING):
         for count in (1, 2, 3):
-            remarks.several(count, "last")
+            remarks.several(count, "last", "q{}")
     assert caplog.messages == [
-        "a metric query returned 2 series, the last one counts: aggregate them in the query"
+        "2 series came back, the last one counts: aggregate them in the query: q{}"
     ]
