@@ -58,8 +58,20 @@ def test_packages_are_locked() -> None:
     installs = re.findall(r"\./install \S+ (\S+)", text)
     assert set(installs) == {"--require-hashes", "--no-deps"}
     for target in TARGETS[1:]:
-        assert f"--require-hashes -r locks/{target}.txt" in text
+        assert re.search(rf'--require-hashes -r "?locks/{target}[.$]', text)
         assert (ROOT / "locks" / f"{target}.txt").is_file()
+
+
+def test_the_controller_has_the_clouds_unless_told_otherwise() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert "ARG CLOUDS=yes" in text
+    assert '-r "locks/controller${CLOUDS:+-clouds}.txt"' in text
+    small, whole = (
+        set(re.findall(r"^([\w-]+)==", (ROOT / "locks" / name).read_text(), re.MULTILINE))
+        for name in ("controller.txt", "controller-clouds.txt")
+    )
+    assert small < whole
+    assert {"boto3", "google-auth"} <= whole - small
 
 
 def test_the_build_backend_is_complete() -> None:
