@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from flagger_controller.api import schema_parts as parts
 from flagger_controller.api.alertprovider import CHANNELS
+from flagger_controller.api.metrictemplate import METRIC_SOURCES
 from flagger_controller.api.schema import Facts
 
 _DURATION: Final = "^[0-9]+(h|m|s)"
@@ -16,10 +17,6 @@ _PROVIDERS: Final = (
     *("apisix", "appmesh", "appmesh:v1beta2", "contour", "gatewayapi:v1", "gatewayapi:v1beta1"),
     *("gloo", "istio", "knative", "kubernetes", "kuma", "linkerd", "nginx", "osm", "skipper"),
     *("smi:v1alpha1", "smi:v1alpha2", "smi:v1alpha3", "traefik"),
-)
-_METRIC_PROVIDERS: Final = (
-    *("prometheus", "influxdb", "datadog", "externalmetrics", "stackdriver", "cloudwatch"),
-    *("newrelic", "graphite", "dynatrace", "keptn", "splunk"),
 )
 _HOOKS: Final = (
     *("", "confirm-rollout", "pre-rollout", "rollout", "confirm-promotion", "post-rollout"),
@@ -197,7 +194,7 @@ CANARY: Final[Facts] = {**_SPEC, **_REFERENCES, **_SERVICE, **_ANALYSIS, **_STAT
 METRIC_TEMPLATE: Final[Facts] = {
     "spec": _say("A query for many canaries."),
     "spec.provider": _say("Where the query is sent."),
-    "spec.provider.type": _enum("Kind of the provider.", *_METRIC_PROVIDERS),
+    "spec.provider.type": _enum("Kind of the provider.", *METRIC_SOURCES),
     "spec.provider.address": _say("URL of the provider."),
     "spec.provider.headers": _say("Further HTTP headers."),
     "spec.provider.secretRef": _say("Secret with credentials, in this namespace."),

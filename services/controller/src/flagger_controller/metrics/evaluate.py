@@ -10,9 +10,9 @@ from typing import Final
 
 from flagger_controller import net
 from flagger_controller.api.canary import Canary, Metric
+from flagger_controller.api.metrictemplate import METRIC_SOURCES
 from flagger_controller.errors import ConfigError, FlaggerError, NotFound
 from flagger_controller.metrics import (
-    METRIC_SOURCES,
     observers,
     template,
     templates,

@@ -10,9 +10,8 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from flagger_controller import net
-from flagger_controller.api.metrictemplate import MetricTemplateProvider
+from flagger_controller.api.metrictemplate import METRIC_SOURCES, MetricTemplateProvider
 from flagger_controller.cluster.fake import FakeApi
-from flagger_controller.metrics import METRIC_SOURCES
 from flagger_controller.metrics.base import Context, MetricSource
 from flagger_controller.metrics.templates import load
 

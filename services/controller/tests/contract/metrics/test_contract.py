@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from flagger_controller.api.metrictemplate import METRIC_SOURCES
 from flagger_controller.errors import ConfigError
-from flagger_controller.metrics import METRIC_SOURCES
 from flagger_controller.metrics.base import NoValues, SourceError, SourceTimeout
 
 from .cases import CASES, Case

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from flagger_controller.api.canary import Canary
-from flagger_controller.api.metrictemplate import MetricTemplate
-from flagger_controller.metrics import METRIC_SOURCES, template, variables
+from flagger_controller.api.metrictemplate import METRIC_SOURCES, MetricTemplate
+from flagger_controller.metrics import template, variables
 from flagger_controller.metrics.base import Context
 from flagger_controller.metrics.templates import load
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from flagger_controller.metrics import METRIC_SOURCES
+from flagger_controller.api.metrictemplate import METRIC_SOURCES
 from flagger_controller.metrics.templates import load
 
 FACTORY = ["provider", "secret", "interval", "context"]
@@ -28,7 +28,7 @@ def test_sdks_are_imported_by_those_who_use_them() -> None:
     program = """
 import sys
 import flagger_controller.metrics.evaluate
-from flagger_controller.metrics import METRIC_SOURCES
+from flagger_controller.api.metrictemplate import METRIC_SOURCES
 from flagger_controller.metrics.templates import load
 for place in METRIC_SOURCES.values():
     load(place)
@@ -49,7 +49,7 @@ import sys
 from types import SimpleNamespace
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
-from flagger_controller.metrics import METRIC_SOURCES
+from flagger_controller.api.metrictemplate import METRIC_SOURCES
 from flagger_controller.metrics.templates import load
 
 class Absent:

@@ -10,8 +10,8 @@ import trustme
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from flagger_controller.api.metrictemplate import MetricTemplateProvider
-from flagger_controller.metrics import METRIC_SOURCES, web
+from flagger_controller.api.metrictemplate import METRIC_SOURCES, MetricTemplateProvider
+from flagger_controller.metrics import web
 from flagger_controller.metrics.base import Context, SourceError, SourceTimeout
 from flagger_controller.metrics.templates import load
 
