@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Final
 
 from flagger_controller.api.canary import Canary
-from flagger_controller.api.status import CanaryStatus, Phase
+from flagger_controller.api.status import CanaryStatus, Phase, Verdict
 from flagger_controller.metrics.series import Series
 from flagger_controller.rollout.decision import Cause, Outcome
 
 _CANARY: Final = ("canary", "name", "namespace")
 _OUTCOMES: Final = ("succeeded", "failed")
-RESULTS: Final = ("passed", "failed", "no-values", "error")
+RESULTS: Final = tuple(each.value for each in Verdict)
 """What can come of a check."""
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0

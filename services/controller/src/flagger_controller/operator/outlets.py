@@ -128,8 +128,8 @@ def _result(canary: Canary, check: Check, result: Result) -> str:
     match result:
         case Answer(ok):
             passed = ok
-        case Unmeasured(failed=failed):
-            return "error" if failed else "no-values"
+        case Unmeasured():
+            return result.verdict.value
         case Measured():
             passed = not isinstance(check, MetricCheck) or not verdict(canary, check, result)
     return "passed" if passed else "failed"

@@ -255,6 +255,7 @@ QUERY = MetricCheck(0, MetricPart.QUERY)
         (QUERY, Measured(1.5), "query", "cart errors cart shop failed"),
         (QUERY, Unmeasured("none"), "query", "cart errors cart shop no-values"),
         (QUERY, Unmeasured("down", failed=True), "query", "cart errors cart shop error"),
+        (QUERY, Unmeasured("late", True, True), "query", "cart errors cart shop timeout"),
         (BUILTIN, Measured(98), "builtin", "cart request-success-rate cart shop failed"),
         (BUILTIN, Measured(99), "builtin", "cart request-success-rate cart shop passed"),
     ],

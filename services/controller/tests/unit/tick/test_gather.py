@@ -149,7 +149,9 @@ async def test_every_answer_is_counted_with_the_time_it_took() -> None:
 async def test_several_checks_take_as_long_as_the_slowest() -> None:
     sources = Sources(seconds=3)
     checks = [MetricCheck(0, MetricPart.QUERY), MetricCheck(1, MetricPart.BUILTIN)]
-    assert await Gatherer(sources, sources, sources).gather_all(canary(), checks) == [Measured(7)] * 2
+    assert (
+        await Gatherer(sources, sources, sources).gather_all(canary(), checks) == [Measured(7)] * 2
+    )
     assert asyncio.get_running_loop().time() == 3
     assert sources.calls == [("measure", check) for check in checks]
 
