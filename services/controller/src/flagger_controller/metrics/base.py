@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -91,56 +91,56 @@ class Context:
     now: Callable[[], datetime]
 
 
-class SourceFactory(Protocol):
-    """How a source is made; the classes of `METRIC_SOURCES` are called so."""
+@dataclass(frozen=True)
+class Setup:
+    """What a source is made from."""
 
-    def __call__(
-        self, provider: MetricTemplateProvider, secret: Secret, interval: str, context: Context
-    ) -> MetricSource:
-        """Make the source. It may be kept for as long as the first three stay the same.
+    provider: MetricTemplateProvider
+    """Address and options."""
+    secret: Secret = field(repr=False)
+    """Data of the referred Secret, empty without a reference."""
+    interval: str
+    """The metric's window as written, for sources that take it as a parameter."""
+    context: Context
+    """Clients and clock."""
 
-        Args:
-            provider: address and options.
-            secret: data of the referred Secret, empty without a reference.
-            interval: the metric's window as written, for sources that take it as a parameter.
-            context: clients and clock.
+    def seconds(self) -> float:
+        """The length of the metric's window; more than zero.
 
         Raises:
-            ConfigError: something is missing or malformed.
+            ConfigError: it is no Go duration, or none of time.
         """
-        ...
+        try:
+            length = durations.parse(self.interval)
+        except ValueError as error:
+            raise ConfigError(f"error parsing metric interval: {error}") from error
+        if length <= 0:
+            raise ConfigError(
+                f'error parsing metric interval: "{self.interval}" is no length of time'
+            )
+        return length
+
+    def credential(self, key: str, name: str = "") -> str:
+        """A value of the Secret; line ends, which editors leave there, are dropped.
+
+        Args:
+            key: of the Secret.
+            name: what the error calls it, if not by its key.
+
+        Raises:
+            ConfigError: the key is missing.
+        """
+        if key not in self.secret:
+            raise ConfigError(f"{self.provider.type} credentials does not contain {name or key}")
+        return self.secret[key].strip("\r\n")
 
 
-def seconds(interval: str) -> float:
-    """The length of a metric's window; more than zero.
+SourceFactory = Callable[[Setup], MetricSource]
+"""How a source is made; the classes of `METRIC_SOURCES` are called so.
 
-    Raises:
-        ConfigError: it is no Go duration, or none of time.
-    """
-    try:
-        length = durations.parse(interval)
-    except ValueError as error:
-        raise ConfigError(f"error parsing metric interval: {error}") from error
-    if length <= 0:
-        raise ConfigError(f'error parsing metric interval: "{interval}" is no length of time')
-    return length
-
-
-def credential(provider: MetricTemplateProvider, secret: Secret, key: str, name: str = "") -> str:
-    """A value of the Secret; line ends, which editors leave there, are dropped.
-
-    Args:
-        provider: names the source in the error.
-        secret: what has to contain the key.
-        key: of the Secret.
-        name: what the error calls it, if not by its key.
-
-    Raises:
-        ConfigError: the key is missing.
-    """
-    if key not in secret:
-        raise ConfigError(f"{provider.type} credentials does not contain {name or key}")
-    return secret[key].strip("\r\n")
+They raise `ConfigError` where something is missing or malformed. A source may be kept for as long
+as its setup stays the same.
+"""
 
 
 def finite(value: float) -> float:

@@ -6,18 +6,15 @@ from typing import Any, Final
 
 from flagger_controller import net
 from flagger_controller.api.base import Object
-from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
 from flagger_controller.metrics import metricdata, sdk, web
 from flagger_controller.metrics.base import (
     WINDOW_FACTOR,
-    Context,
     NoValues,
-    Secret,
+    Setup,
     SourceError,
     SourceTimeout,
     finite,
-    seconds,
 )
 
 TIMEOUT: Final = 15.0
@@ -53,20 +50,13 @@ class CloudWatch:
     Credentials come from where the AWS SDK looks for them, never from a Secret.
     """
 
-    def __init__(
-        self,
-        provider: MetricTemplateProvider,
-        secret: Secret,
-        interval: str,
-        context: Context,
-    ) -> None:
-        del secret
-        if not provider.region:
+    def __init__(self, setup: Setup) -> None:
+        if not setup.provider.region:
             raise ConfigError("region not specified")
         sdk.require("boto3", "cloudwatch")
-        self._region = provider.region
-        self._window = timedelta(seconds=WINDOW_FACTOR * seconds(interval))
-        self._now = context.now
+        self._region = setup.provider.region
+        self._window = timedelta(seconds=WINDOW_FACTOR * setup.seconds())
+        self._now = setup.context.now
         self._client: Any = None
 
     async def query(self, query: str) -> float:

@@ -2,16 +2,12 @@
 
 from typing import Any, Final
 
-from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.metrics import web
 from flagger_controller.metrics.base import (
     WINDOW_FACTOR,
-    Context,
     NoValues,
-    Secret,
-    credential,
+    Setup,
     number,
-    seconds,
 )
 
 _ADDRESS: Final = "https://api.datadoghq.com"
@@ -25,22 +21,16 @@ class Datadog:
     Secret: `datadog_api_key` and `datadog_application_key`.
     """
 
-    def __init__(
-        self,
-        provider: MetricTemplateProvider,
-        secret: Secret,
-        interval: str,
-        context: Context,
-    ) -> None:
-        keys = [credential(provider, secret, key) for key in (_API_KEY, _APPLICATION_KEY)]
-        self._address = (provider.address or _ADDRESS).rstrip("/")
-        self._window = WINDOW_FACTOR * seconds(interval)
-        self._now = context.now
+    def __init__(self, setup: Setup) -> None:
+        keys = [setup.credential(key) for key in (_API_KEY, _APPLICATION_KEY)]
+        self._address = (setup.provider.address or _ADDRESS).rstrip("/")
+        self._window = WINDOW_FACTOR * setup.seconds()
+        self._now = setup.context.now
         self._web = web.Web(
-            context.http,
+            setup.context.http,
             headers=(("DD-API-KEY", keys[0]), ("DD-APPLICATION-KEY", keys[1])),
             secrets=tuple(keys),
-            authority=web.authority(secret),
+            authority=web.authority(setup.secret),
         )
         self._remarks = web.Remarks()
 

@@ -2,17 +2,13 @@
 
 from typing import Any
 
-from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
 from flagger_controller.metrics import web
 from flagger_controller.metrics.base import (
     WINDOW_FACTOR,
-    Context,
     NoValues,
-    Secret,
-    credential,
+    Setup,
     number,
-    seconds,
 )
 
 
@@ -22,24 +18,18 @@ class Dynatrace:
     Secret: `dynatrace_token`, an API token with the scope `metrics.read`.
     """
 
-    def __init__(
-        self,
-        provider: MetricTemplateProvider,
-        secret: Secret,
-        interval: str,
-        context: Context,
-    ) -> None:
-        if not provider.address:
+    def __init__(self, setup: Setup) -> None:
+        if not setup.provider.address:
             raise ConfigError("dynatrace endpoint is not set")
-        token = credential(provider, secret, "dynatrace_token")
-        self._address = provider.address.rstrip("/")
-        self._window = WINDOW_FACTOR * seconds(interval)
-        self._now = context.now
+        token = setup.credential("dynatrace_token")
+        self._address = setup.provider.address.rstrip("/")
+        self._window = WINDOW_FACTOR * setup.seconds()
+        self._now = setup.context.now
         self._web = web.Web(
-            context.http,
+            setup.context.http,
             headers=(("Authorization", f"Api-Token {token}"),),
             secrets=(token,),
-            authority=web.authority(secret),
+            authority=web.authority(setup.secret),
         )
         self._remarks = web.Remarks()
 

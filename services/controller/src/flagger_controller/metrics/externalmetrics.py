@@ -6,17 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from flagger_controller import net
-from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.cluster.client import ApiError, Object
 from flagger_controller.metrics import quantity, web
 from flagger_controller.metrics.base import (
-    Context,
     NoValues,
     Reader,
-    Secret,
+    Setup,
     SourceError,
     SourceTimeout,
-    credential,
     finite,
 )
 
@@ -31,17 +28,10 @@ class ExternalMetrics:
     server: it gets the Secret's token and never ours (sharp edge M11). Secret: `token`, `ca.crt`.
     """
 
-    def __init__(
-        self,
-        provider: MetricTemplateProvider,
-        secret: Secret,
-        interval: str,
-        context: Context,
-    ) -> None:
-        del interval  # the adapter knows how far to look back
-        self._server: Reader = context.cluster
-        if provider.address:
-            self._server = _Elsewhere(provider, secret, context)
+    def __init__(self, setup: Setup) -> None:
+        self._server: Reader = setup.context.cluster
+        if setup.provider.address:
+            self._server = _Elsewhere(setup)
         self._remarks = web.Remarks()
 
     async def query(self, query: str) -> float:
@@ -80,15 +70,15 @@ class ExternalMetrics:
 class _Elsewhere:
     """Another server than our cluster's."""
 
-    def __init__(self, provider: MetricTemplateProvider, secret: Secret, context: Context) -> None:
-        token = credential(provider, secret, "token") if "token" in secret else ""
-        self._address = web.endpoint(provider, "")
+    def __init__(self, setup: Setup) -> None:
+        token = setup.credential("token") if "token" in setup.secret else ""
+        self._address = web.endpoint(setup.provider, "")
         self._web = web.Web(
-            context.http,
+            setup.context.http,
             headers=(("Authorization", f"Bearer {token}"),) if token else (),
             secrets=(token,),
-            verify=not provider.insecure_skip_verify,
-            authority=web.authority(secret),
+            verify=not setup.provider.insecure_skip_verify,
+            authority=web.authority(setup.secret),
         )
 
     async def read(self, path: str, params: Mapping[str, str] | None = None) -> Object:

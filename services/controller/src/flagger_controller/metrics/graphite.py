@@ -3,14 +3,11 @@
 import urllib.parse
 from typing import Any, Final
 
-from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.metrics import promql, web
 from flagger_controller.metrics.base import (
-    Context,
     NoValues,
-    Secret,
+    Setup,
     SourceError,
-    credential,
     finite,
 )
 
@@ -23,23 +20,16 @@ class Graphite:
     Secret: `username` and `password`; `ca.crt`.
     """
 
-    def __init__(
-        self,
-        provider: MetricTemplateProvider,
-        secret: Secret,
-        interval: str,
-        context: Context,
-    ) -> None:
-        del interval  # queries carry their window in their text
-        self._url = web.endpoint(provider, "/render")
-        login = _login(provider, secret)
+    def __init__(self, setup: Setup) -> None:
+        self._url = web.endpoint(setup.provider, "/render")
+        login = _login(setup)
         password = urllib.parse.urlsplit(self._url).password or ""
         self._web = web.Web(
-            context.http,
+            setup.context.http,
             headers=(("Authorization", login),) if login else (),
-            secrets=(secret.get("password", "").strip(), login.partition(" ")[2], password),
-            verify=not provider.insecure_skip_verify,
-            authority=web.authority(secret),
+            secrets=(setup.secret.get("password", "").strip(), login.partition(" ")[2], password),
+            verify=not setup.provider.insecure_skip_verify,
+            authority=web.authority(setup.secret),
         )
         self._remarks = web.Remarks()
 
@@ -63,12 +53,12 @@ class Graphite:
             return
 
 
-def _login(provider: MetricTemplateProvider, secret: Secret) -> str:
+def _login(setup: Setup) -> str:
     """The Authorization header; a Secret may also bring nothing but certificates."""
-    if provider.secret_ref is None or set(secret) == {web.AUTHORITY}:
+    if setup.provider.secret_ref is None or set(setup.secret) == {web.AUTHORITY}:
         return ""
-    username = credential(provider, secret, "username", "a username")
-    password = credential(provider, secret, "password", "a password")
+    username = setup.credential("username", "a username")
+    password = setup.credential("password", "a password")
     return web.basic(username, password) if username and password else ""
 
 

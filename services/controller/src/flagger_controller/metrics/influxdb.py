@@ -5,14 +5,11 @@ import urllib.parse
 from collections.abc import Iterator
 from typing import Any, Final
 
-from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.metrics import web
 from flagger_controller.metrics.base import (
-    Context,
     NoValues,
-    Secret,
+    Setup,
     SourceError,
-    credential,
     finite,
 )
 
@@ -36,24 +33,19 @@ class InfluxDB:
     Secret: `token` and `org`; `ca.crt`.
     """
 
-    def __init__(
-        self,
-        provider: MetricTemplateProvider,
-        secret: Secret,
-        interval: str,
-        context: Context,
-    ) -> None:
-        del interval  # queries carry their window in their text
+    def __init__(self, setup: Setup) -> None:
         token = org = ""
-        if provider.secret_ref is not None:
-            token = credential(provider, secret, "token", "an authentication token")
-            org = credential(provider, secret, "org", "an organisation")
-        self._url = web.endpoint(provider, f"/api/v2/query?{urllib.parse.urlencode({'org': org})}")
+        if setup.provider.secret_ref is not None:
+            token = setup.credential("token", "an authentication token")
+            org = setup.credential("org", "an organisation")
+        self._url = web.endpoint(
+            setup.provider, f"/api/v2/query?{urllib.parse.urlencode({'org': org})}"
+        )
         self._web = web.Web(
-            context.http,
+            setup.context.http,
             headers=(("Authorization", f"Token {token}"), ("Accept", "application/csv")),
             secrets=(token,),
-            authority=web.authority(secret),
+            authority=web.authority(setup.secret),
             timeout=TIMEOUT,
         )
         self._remarks = web.Remarks()

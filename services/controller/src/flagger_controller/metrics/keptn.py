@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import ApiError, ApiNotFound, Object, Ref
 from flagger_controller.metrics.base import (
     Cluster,
-    Context,
-    Secret,
+    Setup,
     SourceError,
     SourceTimeout,
     finite,
@@ -63,15 +61,8 @@ class Query:
 class Keptn:
     """Templates of type `keptn`; the objects are those of our own cluster."""
 
-    def __init__(
-        self,
-        provider: MetricTemplateProvider,
-        secret: Secret,
-        interval: str,
-        context: Context,
-    ) -> None:
-        del provider, secret, interval  # everything is in the query
-        self._cluster = context.cluster
+    def __init__(self, setup: Setup) -> None:
+        self._cluster = setup.context.cluster
 
     async def query(self, query: str) -> float:
         """The value of a KeptnMetric; of an Analysis 1 if it passes, else 0."""

@@ -2,15 +2,11 @@
 
 from typing import Any, Final
 
-from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.metrics import web
 from flagger_controller.metrics.base import (
-    Context,
     NoValues,
-    Secret,
-    credential,
+    Setup,
     number,
-    seconds,
 )
 
 _ADDRESS: Final = "https://insights-api.newrelic.com"
@@ -23,23 +19,17 @@ class NewRelic:
     Secret: `newrelic_account_id` and `newrelic_query_key`.
     """
 
-    def __init__(
-        self,
-        provider: MetricTemplateProvider,
-        secret: Secret,
-        interval: str,
-        context: Context,
-    ) -> None:
-        account = credential(provider, secret, "newrelic_account_id")
-        key = credential(provider, secret, "newrelic_query_key")
-        address = (provider.address or _ADDRESS).rstrip("/")
+    def __init__(self, setup: Setup) -> None:
+        account = setup.credential("newrelic_account_id")
+        key = setup.credential("newrelic_query_key")
+        address = (setup.provider.address or _ADDRESS).rstrip("/")
         self._url = f"{address}/v1/accounts/{account}/query"
-        self._since = f" SINCE {max(1, int(seconds(interval)))} seconds ago"
+        self._since = f" SINCE {max(1, int(setup.seconds()))} seconds ago"
         self._web = web.Web(
-            context.http,
+            setup.context.http,
             headers=(("X-Query-Key", key),),
             secrets=(key,),
-            authority=web.authority(secret),
+            authority=web.authority(setup.secret),
         )
 
     async def query(self, query: str) -> float:

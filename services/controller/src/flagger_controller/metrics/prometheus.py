@@ -9,8 +9,8 @@ from flagger_controller.metrics.base import (
     Context,
     NoValues,
     Secret,
+    Setup,
     SourceError,
-    credential,
     finite,
 )
 
@@ -24,22 +24,15 @@ class Prometheus:
     Secret: `token`, or `username` and `password`; `ca.crt`.
     """
 
-    def __init__(
-        self,
-        provider: MetricTemplateProvider,
-        secret: Secret,
-        interval: str,
-        context: Context,
-    ) -> None:
-        del interval  # queries carry their window in their text
-        self._url = web.endpoint(provider, _PATH)
-        login = _login(provider, secret)
+    def __init__(self, setup: Setup) -> None:
+        self._url = web.endpoint(setup.provider, _PATH)
+        login = _login(setup)
         self._web = web.Web(
-            context.http,
-            headers=_headers(provider, login),
-            secrets=_secrets(self._url, secret, login),
-            verify=not provider.insecure_skip_verify,
-            authority=web.authority(secret),
+            setup.context.http,
+            headers=_headers(setup.provider, login),
+            secrets=_secrets(self._url, setup.secret, login),
+            verify=not setup.provider.insecure_skip_verify,
+            authority=web.authority(setup.secret),
         )
         self._remarks = web.Remarks()
 
@@ -50,7 +43,8 @@ class Prometheus:
         Raises:
             ConfigError: the address is not a URL.
         """
-        return cls(MetricTemplateProvider(type="prometheus", address=address), {}, "", context)
+        provider = MetricTemplateProvider(type="prometheus", address=address)
+        return cls(Setup(provider, {}, "", context))
 
     async def query(self, query: str) -> float:
         """Run an instant query and return the value of its last series."""
@@ -81,15 +75,15 @@ def _headers(provider: MetricTemplateProvider, login: str) -> web.Headers:
     return (*rest, ("Authorization", login))
 
 
-def _login(provider: MetricTemplateProvider, secret: Secret) -> str:
+def _login(setup: Setup) -> str:
     """The Authorization header; a Secret may also bring nothing but certificates."""
-    if provider.secret_ref is None or set(secret) == {web.AUTHORITY}:
+    if setup.provider.secret_ref is None or set(setup.secret) == {web.AUTHORITY}:
         return ""
-    if "token" in secret:
-        token = credential(provider, secret, "token")
+    if "token" in setup.secret:
+        token = setup.credential("token")
         return f"Bearer {token}" if token else ""
-    username = credential(provider, secret, "username", "a username")
-    return web.basic(username, credential(provider, secret, "password", "a password"))
+    username = setup.credential("username", "a username")
+    return web.basic(username, setup.credential("password", "a password"))
 
 
 def _secrets(url: str, secret: Secret, login: str) -> tuple[str, ...]:

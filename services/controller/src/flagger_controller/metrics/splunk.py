@@ -5,19 +5,15 @@ import re
 from typing import Any, Final
 
 from flagger_controller import net, websocket
-from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
 from flagger_controller.metrics import signalflow, web
 from flagger_controller.metrics.base import (
     WINDOW_FACTOR,
-    Context,
     NoValues,
-    Secret,
+    Setup,
     SourceError,
     SourceTimeout,
-    credential,
     finite,
-    seconds,
 )
 
 TIMEOUT: Final = 15.0
@@ -31,24 +27,18 @@ class Splunk:
     Secret: `sf_token_key`.
     """
 
-    def __init__(
-        self,
-        provider: MetricTemplateProvider,
-        secret: Secret,
-        interval: str,
-        context: Context,
-    ) -> None:
-        if not provider.address:
+    def __init__(self, setup: Setup) -> None:
+        if not setup.provider.address:
             raise ConfigError("splunk endpoint is not set")
-        self._token = credential(provider, secret, "sf_token_key")
-        self._window = WINDOW_FACTOR * seconds(interval)
-        self._context = context
-        address = re.sub("^ws", "http", provider.address.rstrip("/"))
+        self._token = setup.credential("sf_token_key")
+        self._window = WINDOW_FACTOR * setup.seconds()
+        self._context = setup.context
+        address = re.sub("^ws", "http", setup.provider.address.rstrip("/"))
         self.stream = f"{address.replace('api', 'stream', 1)}/v2/signalflow/connect"
         self.api = f"{address.replace('stream', 'api', 1)}/v2/metric"
-        self._authority = web.authority(secret)
+        self._authority = web.authority(setup.secret)
         self._web = web.Web(
-            context.http,
+            setup.context.http,
             headers=(("X-SF-Token", self._token),),
             secrets=(self._token,),
             authority=self._authority,

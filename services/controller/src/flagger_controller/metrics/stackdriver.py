@@ -5,14 +5,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from flagger_controller import net
-from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.metrics import google, web
 from flagger_controller.metrics.base import (
-    Context,
     NoValues,
-    Secret,
+    Setup,
     SourceError,
-    credential,
     number,
 )
 
@@ -29,21 +26,14 @@ class Stackdriver:
     login comes from where Google's libraries look for it, and so does the project.
     """
 
-    def __init__(
-        self,
-        provider: MetricTemplateProvider,
-        secret: Secret,
-        interval: str,
-        context: Context,
-    ) -> None:
-        del interval  # queries carry their window in their text
+    def __init__(self, setup: Setup) -> None:
         project = ""
-        if provider.secret_ref is not None:
-            project = credential(provider, secret, "project", "a project id")
-        self._login = google.Login(context.http, secret.get(_KEY, ""), project)
-        self._address = (provider.address or _ADDRESS).rstrip("/")
-        self._http = context.http
-        self._authority = web.authority(secret)
+        if setup.provider.secret_ref is not None:
+            project = setup.credential("project", "a project id")
+        self._login = google.Login(setup.context.http, setup.secret.get(_KEY, ""), project)
+        self._address = (setup.provider.address or _ADDRESS).rstrip("/")
+        self._http = setup.context.http
+        self._authority = web.authority(setup.secret)
         self._remarks = web.Remarks()
 
     async def query(self, query: str) -> float:

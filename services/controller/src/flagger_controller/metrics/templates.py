@@ -8,17 +8,18 @@ import importlib
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, cast
 
 from flagger_controller.api.canary import Canary, Metric
-from flagger_controller.api.metrictemplate import MetricTemplate, MetricTemplateProvider
+from flagger_controller.api.metrictemplate import MetricTemplate
 from flagger_controller.errors import ConfigError, FlaggerError, NotFound
 from flagger_controller.metrics import template, variables
 from flagger_controller.metrics.base import (
     Context,
     MetricSource,
     Secret,
+    Setup,
     SourceError,
     SourceFactory,
 )
@@ -68,7 +69,7 @@ class Templates:
         self._lookups = lookups
         self._settings = settings
         self._sources = sources
-        self._kept: OrderedDict[tuple[str, str, str], _Kept] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, str], tuple[Setup, MetricSource]] = OrderedDict()
 
     async def query(self, canary: Canary, metric: Metric, names: Variables) -> float:
         """Fill in and run the query of a metric's template.
@@ -142,31 +143,21 @@ class Templates:
         self, place: tuple[str, str], found: MetricTemplate, secret: Secret, interval: str
     ) -> MetricSource:
         """The source of a template, made anew when anything that it is made from has changed."""
-        key, provider = (*place, interval), found.spec.provider
-        kept = self._kept.pop(key, None)
-        if kept is None or (kept.provider, kept.secret) != (provider, secret):
-            factory = load(self._known(provider.type))
-            source = factory(provider, secret, interval, self._context)
-            kept = _Kept(provider, secret, source)
-        self._kept[key] = kept
+        key = (*place, interval)
+        setup = Setup(found.spec.provider, secret, interval, self._context)
+        made_from, source = self._kept.pop(key, (None, None))
+        if source is None or made_from != setup:
+            source = load(self._known(setup.provider.type))(setup)
+        self._kept[key] = setup, source
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return kept.source
+        return source
 
     def _known(self, kind: str) -> str:
         if kind not in self._sources:
             known = ", ".join(sorted(self._sources))
             raise ConfigError(f'unknown type "{kind}": it is one of {known}')
         return self._sources[kind]
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """A source and what it was made from."""
-
-    provider: MetricTemplateProvider
-    secret: Secret = field(repr=False)
-    source: MetricSource
 
 
 def load(place: str) -> SourceFactory:

@@ -12,7 +12,7 @@ from werkzeug import Request, Response
 from flagger_controller import net
 from flagger_controller.api.metrictemplate import METRIC_SOURCES, MetricTemplateProvider
 from flagger_controller.cluster.fake import FakeApi
-from flagger_controller.metrics.base import Context, MetricSource
+from flagger_controller.metrics.base import Context, MetricSource, Setup
 from flagger_controller.metrics.templates import load
 
 from .cases import NOW, Case
@@ -73,7 +73,7 @@ def make(context: Context, server: Provider) -> Make:
         spec = {"type": case.type, "address": server.address, "secretRef": reference, **fields}
         provider = MetricTemplateProvider.model_validate(spec)
         given = case.secret if secret is None else secret
-        return load(METRIC_SOURCES[case.type])(provider, given, interval, context)
+        return load(METRIC_SOURCES[case.type])(Setup(provider, given, interval, context))
 
     return source
 

@@ -10,7 +10,7 @@ import yaml
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.metrictemplate import METRIC_SOURCES, MetricTemplate
 from flagger_controller.metrics import template, variables
-from flagger_controller.metrics.base import Context
+from flagger_controller.metrics.base import Context, Setup
 from flagger_controller.metrics.templates import load
 
 PAGE = pathlib.Path(__file__).parents[5] / "docs/metrics.md"
@@ -40,7 +40,7 @@ def test_examples_work(context: Context, example: list[dict[str, Any]]) -> None:
     assert (provider.secret_ref is not None) is bool(secrets)
     if provider.secret_ref is not None:
         assert provider.secret_ref.name == secrets[0]["metadata"]["name"]
-    load(METRIC_SOURCES[provider.type])(provider, secret, "1m", context)
+    load(METRIC_SOURCES[provider.type])(Setup(provider, secret, "1m", context))
     canary = Canary.from_api(
         {
             "metadata": {"name": "podinfo", "namespace": "test"},

@@ -10,7 +10,7 @@ from werkzeug import Response
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
 from flagger_controller.metrics import promql
-from flagger_controller.metrics.base import Context, NoValues, SourceError
+from flagger_controller.metrics.base import Context, NoValues, Setup, SourceError
 from flagger_controller.metrics.prometheus import Prometheus
 
 from .conftest import Prometheus as Server
@@ -146,7 +146,7 @@ async def test_credentials(
     context: Context, prometheus: Server, secret: dict[str, str], expected: str | None
 ) -> None:
     spec = provider(address=prometheus.url, secretRef={"name": "login"})
-    await Prometheus(spec, secret, "1m", context).query("q")
+    await Prometheus(Setup(spec, secret, "1m", context)).query("q")
     assert prometheus.requests[0].headers.get("Authorization") == expected
 
 
@@ -156,11 +156,13 @@ async def test_credentials(
 async def test_incomplete_credentials(context: Context, secret: dict[str, str], key: str) -> None:
     spec = provider(address="http://prometheus.test", secretRef={"name": "login"})
     with pytest.raises(ConfigError, match=f"^prometheus credentials does not contain a {key}$"):
-        Prometheus(spec, secret, "1m", context)
+        Prometheus(Setup(spec, secret, "1m", context))
 
 
 async def test_a_secret_without_reference_is_ignored(context: Context, prometheus: Server) -> None:
-    await Prometheus(provider(address=prometheus.url), {"token": "abc"}, "1m", context).query("q")
+    await Prometheus(
+        Setup(provider(address=prometheus.url), {"token": "abc"}, "1m", context)
+    ).query("q")
     assert "Authorization" not in prometheus.requests[0].headers
 
 
@@ -168,7 +170,7 @@ async def test_headers_are_sent_and_do_not_accumulate(context: Context, promethe
     headers = {"X-Scope-OrgID": ["tenant1"], "authorization": ["mine"]}
     spec = provider(address=prometheus.url, headers=headers, secretRef={"name": "login"})
     for _ in range(3):
-        await Prometheus(spec, {"token": "abc"}, "1m", context).query("q")
+        await Prometheus(Setup(spec, {"token": "abc"}, "1m", context)).query("q")
     for request in prometheus.requests:
         assert request.headers["X-Scope-OrgID"] == "tenant1"
         assert request.headers["Authorization"] == "Bearer abc"
@@ -177,7 +179,7 @@ async def test_headers_are_sent_and_do_not_accumulate(context: Context, promethe
 @pytest.mark.parametrize("address", ["", "  ", "prometheus", "http://[bad"])
 def test_bad_addresses(context: Context, address: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        Prometheus(provider(address=address), {}, "1m", context)
+        Prometheus(Setup(provider(address=address), {}, "1m", context))
     assert str(raised.value) == f"prometheus address {address.strip()} is not a valid URL"
 
 
@@ -191,7 +193,7 @@ async def test_secrets_do_not_come_back_in_errors(context: Context, prometheus: 
     spec = provider(address=address, secretRef={"name": "login"})
     prometheus.answer = Response("no: Bearer hidden-2, hidden-1", status=401)
     with pytest.raises(SourceError) as raised:
-        await Prometheus(spec, {"token": "hidden-2"}, "1m", context).query("q")
+        await Prometheus(Setup(spec, {"token": "hidden-2"}, "1m", context)).query("q")
     assert "hidden" not in str(raised.value)
     assert "no: Bearer ***, ***" in str(raised.value)
     with pytest.raises(ConfigError) as invalid:

@@ -9,13 +9,11 @@ import pytest
 from flagger_controller.api.metrictemplate import METRIC_SOURCES
 from flagger_controller.metrics.templates import load
 
-FACTORY = ["provider", "secret", "interval", "context"]
-
 
 @pytest.mark.parametrize("kind", sorted(METRIC_SOURCES))
 def test_sources_load(kind: str) -> None:
     source = load(METRIC_SOURCES[kind])
-    assert list(inspect.signature(source).parameters) == FACTORY
+    assert list(inspect.signature(source).parameters) == ["setup"]
     for method in ("query", "online"):
         assert inspect.iscoroutinefunction(getattr(source, method))
 
@@ -50,6 +48,7 @@ from types import SimpleNamespace
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
 from flagger_controller.api.metrictemplate import METRIC_SOURCES
+from flagger_controller.metrics.base import Setup
 from flagger_controller.metrics.templates import load
 
 class Absent:
@@ -60,7 +59,7 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 provider = MetricTemplateProvider(type={kind!r}, region="x")
 try:
-    load(METRIC_SOURCES[{kind!r}])(provider, {{}}, "1m", SimpleNamespace(http=None))
+    load(METRIC_SOURCES[{kind!r}])(Setup(provider, {{}}, "1m", SimpleNamespace(http=None)))
 except ConfigError as error:
     print(error)
 """

@@ -8,7 +8,7 @@ from pytest_httpserver import HTTPServer
 
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
-from flagger_controller.metrics.base import Context, SourceError
+from flagger_controller.metrics.base import Context, Setup, SourceError
 from flagger_controller.metrics.datadog import Datadog
 from flagger_controller.metrics.dynatrace import Dynatrace
 from flagger_controller.metrics.graphite import Graphite
@@ -47,7 +47,7 @@ async def test_datadogs_newest_complete_point(
     series = [{"pointlist": points, "interval": length}, {"pointlist": [[ago(60), 9]]}]
     httpserver.expect_request("/api/v1/query").respond_with_json({"series": series})
     spec = provider("datadog", address=httpserver.url_for("/"))
-    assert await Datadog(spec, KEYS, "1m", context).query("q") == value
+    assert await Datadog(Setup(spec, KEYS, "1m", context)).query("q") == value
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -60,11 +60,11 @@ async def test_a_slash_at_the_end_of_an_address(
     httpserver.expect_request("/eu/v2/metric").respond_with_data()
     address = httpserver.url_for("/eu") + slash
     relic = {"newrelic_account_id": "7", "newrelic_query_key": "k"}
-    await Datadog(provider("datadog", address=address), KEYS, "1m", context).online()
-    await NewRelic(provider("newrelic", address=address), relic, "1m", context).online()
+    await Datadog(Setup(provider("datadog", address=address), KEYS, "1m", context)).online()
+    await NewRelic(Setup(provider("newrelic", address=address), relic, "1m", context)).online()
     token = {"dynatrace_token": "t", "sf_token_key": "t"}
-    await Dynatrace(provider("dynatrace", address=address), token, "1m", context).online()
-    await Splunk(provider("splunk", address=address), token, "1m", context).online()
+    await Dynatrace(Setup(provider("dynatrace", address=address), token, "1m", context)).online()
+    await Splunk(Setup(provider("splunk", address=address), token, "1m", context)).online()
     httpserver.check_assertions()
     assert all(response.status_code == 200 for _, response in httpserver.log)
 
@@ -74,7 +74,7 @@ async def test_newrelic_asks_about_one_interval(context: Context, httpserver: HT
     secret = {"newrelic_account_id": "7", "newrelic_query_key": "k"}
     spec = provider("newrelic", address=httpserver.url_for(""))
     for interval in ("1m", "1.5h", "300ms"):
-        await NewRelic(spec, secret, interval, context).online()
+        await NewRelic(Setup(spec, secret, interval, context)).online()
     assert [request.args["nrql"] for request, _ in httpserver.log] == [
         "SELECT * FROM Metric SINCE 60 seconds ago",
         "SELECT * FROM Metric SINCE 5400 seconds ago",
@@ -85,12 +85,12 @@ async def test_newrelic_asks_about_one_interval(context: Context, httpserver: HT
 def test_addresses_that_have_no_default(context: Context) -> None:
     secret = {"dynatrace_token": "t", "sf_token_key": "t"}
     with pytest.raises(ConfigError, match=r"^dynatrace endpoint is not set$"):
-        Dynatrace(provider("dynatrace"), secret, "1m", context)
+        Dynatrace(Setup(provider("dynatrace"), secret, "1m", context))
     with pytest.raises(ConfigError, match=r"^splunk endpoint is not set$"):
-        Splunk(provider("splunk"), secret, "1m", context)
+        Splunk(Setup(provider("splunk"), secret, "1m", context))
     for kind, made in (("graphite", Graphite), ("influxdb", InfluxDB)):
         with pytest.raises(ConfigError, match=f"^{kind} address x is not a valid URL$"):
-            made(provider(kind, address="x"), {}, "1m", context)
+            made(Setup(provider(kind, address="x"), {}, "1m", context))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ async def test_graphites_query_string(
     """Upstream drops what it cannot decode, and cuts at a `#`."""
     httpserver.expect_request("/g/render").respond_with_json([{"datapoints": [["3", "1"]]}])
     spec = provider("graphite", address=httpserver.url_for("/g/"))
-    assert await Graphite(spec, {}, "1m", context).query(query) == 3
+    assert await Graphite(Setup(spec, {}, "1m", context)).query(query) == 3
     assert httpserver.log[0][0].query_string == sent
     assert "Authorization" not in httpserver.log[0][0].headers
 
@@ -122,7 +122,9 @@ async def test_graphites_last_number(context: Context, httpserver: HTTPServer) -
     points = [[10, 1495732210], [75, 1495732220], [25, 1495732230], [100, 1495732240]]
     answer = [{"target": "sumSeries(app.http.*.*.count)", "datapoints": points}]
     httpserver.expect_request("/render").respond_with_json(answer)
-    source = Graphite(provider("graphite", address=httpserver.url_for("")), {}, "1m", context)
+    source = Graphite(
+        Setup(provider("graphite", address=httpserver.url_for("")), {}, "1m", context)
+    )
     assert await source.query("target=sumSeries(app.http.*.*.count)&from=-2min") == 100
 
 
@@ -133,7 +135,9 @@ async def test_graphite_is_online_without_data(
     context: Context, httpserver: HTTPServer, body: str, status: int, online: bool
 ) -> None:
     httpserver.expect_request("/render").respond_with_data(body, status=status)
-    source = Graphite(provider("graphite", address=httpserver.url_for("")), {}, "1m", context)
+    source = Graphite(
+        Setup(provider("graphite", address=httpserver.url_for("")), {}, "1m", context)
+    )
     if online:
         await source.online()
     else:
@@ -159,7 +163,7 @@ async def test_influxdbs_numbers(
     text = HEADER.format(kind, default) + rows
     httpserver.expect_request("/api/v2/query").respond_with_data(f"{text}\n{text}")
     spec = provider("influxdb", address=httpserver.url_for(""))
-    assert await InfluxDB(spec, {}, "1m", context).query("q") == value
+    assert await InfluxDB(Setup(spec, {}, "1m", context)).query("q") == value
     request = httpserver.log[0][0]
     assert (request.args["org"], request.headers["Authorization"]) == ("", "Token ")
 
@@ -168,5 +172,5 @@ async def test_influxdb_is_asked_without_a_bucket(context: Context, httpserver: 
     text = HEADER.format("double", "") + ",result,table,_value,tag\n,,0,1,x\n"
     httpserver.expect_request("/api/v2/query").respond_with_data(text)
     spec = provider("influxdb", address=httpserver.url_for(""))
-    await InfluxDB(spec, {}, "1m", context).online()
+    await InfluxDB(Setup(spec, {}, "1m", context)).online()
     assert "bucket" not in json.loads(httpserver.log[0][0].data)["query"]

@@ -13,7 +13,7 @@ from pytest_httpserver import HTTPServer
 
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
-from flagger_controller.metrics.base import Context, NoValues, SourceError
+from flagger_controller.metrics.base import Context, NoValues, Setup, SourceError
 from flagger_controller.metrics.cloudwatch import CloudWatch
 
 PROVIDER = MetricTemplateProvider(type="cloudwatch", region="eu-central-1")
@@ -42,7 +42,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def source(context: Context) -> CloudWatch:
-    return CloudWatch(PROVIDER, {}, "1m", replace(context, now=lambda: NOW))
+    return CloudWatch(Setup(PROVIDER, {}, "1m", replace(context, now=lambda: NOW)))
 
 
 def stat(name: str, key: str = "e1", **members: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ async def test_the_newest_complete_value(
 ) -> None:
     """Moto begins its periods at the start of the window: the last of these is not over."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
-    source = CloudWatch(PROVIDER, {}, "59s", replace(context, now=lambda: NOW))
+    source = CloudWatch(Setup(PROVIDER, {}, "59s", replace(context, now=lambda: NOW)))
     name = f"newest-{len(ages)}-{ages[0]}"
     put(moto, name, *ages)
     assert await source.query(json.dumps([stat(name)])) == value
@@ -176,6 +176,6 @@ async def test_no_credentials(monkeypatch: pytest.MonkeyPatch, source: CloudWatc
 
 def test_what_is_mandatory(context: Context) -> None:
     with pytest.raises(ConfigError, match=r"^region not specified$"):
-        CloudWatch(MetricTemplateProvider(type="cloudwatch"), {}, "1m", context)
+        CloudWatch(Setup(MetricTemplateProvider(type="cloudwatch"), {}, "1m", context))
     with pytest.raises(ConfigError, match=r"^error parsing metric interval: "):
-        CloudWatch(PROVIDER, {}, "", context)
+        CloudWatch(Setup(PROVIDER, {}, "", context))

@@ -13,7 +13,7 @@ from flagger_controller.cluster.fake import FakeApi
 from flagger_controller.cluster.http import HttpClient
 from flagger_controller.cluster.login import Login
 from flagger_controller.metrics import quantity
-from flagger_controller.metrics.base import Context, SourceError, SourceTimeout
+from flagger_controller.metrics.base import Context, Setup, SourceError, SourceTimeout
 from flagger_controller.metrics.externalmetrics import ExternalMetrics
 
 ROOT = "/apis/external.metrics.k8s.io/v1beta1"
@@ -50,7 +50,9 @@ async def test_our_cluster_is_asked_as_ourselves(
     httpserver.expect_request(f"{ROOT}/namespaces/{path}").respond_with_json(
         {"items": [{"value": "1500m"}]}
     )
-    source = ExternalMetrics(PROVIDER, {"token": "unused"}, "1m", replace(context, cluster=cluster))
+    source = ExternalMetrics(
+        Setup(PROVIDER, {"token": "unused"}, "1m", replace(context, cluster=cluster))
+    )
     assert await source.query(query) == 1.5
     request, _ = httpserver.log[0]
     assert request.headers["Authorization"] == "Bearer ours"
@@ -62,7 +64,7 @@ async def test_our_cluster_is_asked_as_ourselves(
     "query", ["namespaceonly/", "/", "", "a/b/c", "a/b\nc", "?labelSelector=a"]
 )
 async def test_other_forms_are_errors(context: Context, query: str) -> None:
-    source = ExternalMetrics(PROVIDER, {}, "1m", context)
+    source = ExternalMetrics(Setup(PROVIDER, {}, "1m", context))
     with pytest.raises(SourceError, match=r"^error parsing query "):
         await source.query(query)
 
@@ -74,7 +76,7 @@ async def test_another_server_never_gets_our_token(
     httpserver.expect_request(f"{ROOT}/namespaces/default/q").respond_with_json({"items": []})
     httpserver.expect_request(ROOT).respond_with_json({})
     provider = MetricTemplateProvider(type="externalmetrics", address=httpserver.url_for(""))
-    source = ExternalMetrics(provider, {}, "1m", replace(context, cluster=cluster))
+    source = ExternalMetrics(Setup(provider, {}, "1m", replace(context, cluster=cluster)))
     await source.online()
     assert "Authorization" not in httpserver.log[0][0].headers
 
@@ -84,7 +86,7 @@ async def test_what_the_api_server_says(
 ) -> None:
     status = {"kind": "Status", "code": 404, "reason": "NotFound", "message": "no such metric"}
     httpserver.expect_request(f"{ROOT}/namespaces/default/q").respond_with_json(status, status=404)
-    source = ExternalMetrics(PROVIDER, {}, "1m", replace(context, cluster=cluster))
+    source = ExternalMetrics(Setup(PROVIDER, {}, "1m", replace(context, cluster=cluster)))
     with pytest.raises(SourceError, match=r"^error querying external metrics API: no such metric$"):
         await source.query("q")
     with pytest.raises(SourceError, match=r"^error querying external metrics API: "):
@@ -101,7 +103,7 @@ class Hanging(FakeApi):
 
 @pytest.mark.looptime
 async def test_silence_is_a_timeout(context: Context) -> None:
-    source = ExternalMetrics(PROVIDER, {}, "1m", replace(context, cluster=Hanging()))
+    source = ExternalMetrics(Setup(PROVIDER, {}, "1m", replace(context, cluster=Hanging())))
     with pytest.raises(SourceTimeout, match="no answer within 5 s"):
         await source.query("q")
 

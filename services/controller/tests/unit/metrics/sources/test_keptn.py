@@ -13,7 +13,7 @@ from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
 from flagger_controller.cluster.fake import FakeApi, Write
 from flagger_controller.metrics import keptn
-from flagger_controller.metrics.base import Context, NoValues, SourceError, SourceTimeout
+from flagger_controller.metrics.base import Context, NoValues, Setup, SourceError, SourceTimeout
 from flagger_controller.metrics.keptn import Keptn
 
 METRIC = Ref(resources.KEPTN_METRICS, "errors", "shop")
@@ -28,7 +28,7 @@ def api() -> FakeApi:
 async def source(api: FakeApi) -> AsyncIterator[Keptn]:
     async with net.Http() as http:
         context = Context(http, api, lambda: datetime.now(UTC))
-        yield Keptn(MetricTemplateProvider(type="keptn"), {}, "1m", context)
+        yield Keptn(Setup(MetricTemplateProvider(type="keptn"), {}, "1m", context))
 
 
 @pytest.mark.parametrize("query", ["keptnmetric/shop/errors", " KeptnMetrics/shop/errors/5m\n"])

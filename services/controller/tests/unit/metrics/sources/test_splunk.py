@@ -12,7 +12,7 @@ from flagger_controller import net, websocket
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
 from flagger_controller.metrics import signalflow
-from flagger_controller.metrics.base import Context, NoValues, SourceError
+from flagger_controller.metrics.base import Context, NoValues, Setup, SourceError
 from flagger_controller.metrics.splunk import Splunk
 
 from .conftest import NOW
@@ -86,7 +86,7 @@ Make = Callable[..., Splunk]
 def make(context: Context, stream: Stream) -> Make:
     def source(token: str = TOKEN, interval: str = "100s") -> Splunk:
         provider = MetricTemplateProvider(type="splunk", address=stream.address)
-        return Splunk(provider, {"sf_token_key": token}, interval, context)
+        return Splunk(Setup(provider, {"sf_token_key": token}, interval, context))
 
     return source
 
@@ -176,7 +176,7 @@ async def test_online_lists_a_metric(stream: Stream, make: Make) -> None:
 async def test_who_does_not_speak_it_is_an_error(context: Context, unused_tcp_port: int) -> None:
     address = f"http://127.0.0.1:{unused_tcp_port}"
     provider = MetricTemplateProvider(type="splunk", address=address)
-    source = Splunk(provider, {"sf_token_key": TOKEN}, "1m", context)
+    source = Splunk(Setup(provider, {"sf_token_key": TOKEN}, "1m", context))
     with pytest.raises(SourceError, match=r"^error executing query: Cannot connect"):
         await source.query("p")
 
@@ -192,13 +192,13 @@ def test_addresses(context: Context) -> None:
     """The stream is beside the API; both names lead to both."""
     for address in ("https://api.us1.signalfx.com", "wss://stream.us1.signalfx.com"):
         provider = MetricTemplateProvider(type="splunk", address=address)
-        source = Splunk(provider, {"sf_token_key": TOKEN}, "1m", context)
+        source = Splunk(Setup(provider, {"sf_token_key": TOKEN}, "1m", context))
         assert source.stream == "https://stream.us1.signalfx.com/v2/signalflow/connect"
         assert source.api == "https://api.us1.signalfx.com/v2/metric"
     with pytest.raises(ConfigError, match=r"^splunk credentials does not contain sf_token_key$"):
-        Splunk(provider, {}, "1m", context)
+        Splunk(Setup(provider, {}, "1m", context))
     with pytest.raises(ConfigError, match=r"^error parsing metric interval: "):
-        Splunk(provider, {"sf_token_key": TOKEN}, "", context)
+        Splunk(Setup(provider, {"sf_token_key": TOKEN}, "", context))
 
 
 def test_messages_that_are_none() -> None:

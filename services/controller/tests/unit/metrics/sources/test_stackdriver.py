@@ -11,7 +11,7 @@ from werkzeug import Request, Response
 
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
-from flagger_controller.metrics.base import Context, NoValues, SourceError
+from flagger_controller.metrics.base import Context, NoValues, Setup, SourceError
 from flagger_controller.metrics.stackdriver import Stackdriver
 
 QUERY = "fetch k8s_container | within 1m"
@@ -77,7 +77,7 @@ def google(httpserver: HTTPServer, private_key: str) -> Google:
 def made(google: Google, context: Context, secret: dict[str, str] | None = None) -> Stackdriver:
     spec = {"type": "stackdriver", "address": google.address, "secretRef": {"name": "login"}}
     provider = MetricTemplateProvider.model_validate(spec)
-    return Stackdriver(provider, google.secret if secret is None else secret, "1m", context)
+    return Stackdriver(Setup(provider, google.secret if secret is None else secret, "1m", context))
 
 
 @pytest.mark.parametrize(
@@ -177,10 +177,10 @@ async def test_the_login_of_the_environment(
     google.point({"doubleValue": 1})
     spec = {"type": "stackdriver", "address": google.address}
     provider = MetricTemplateProvider.model_validate(spec)
-    assert await Stackdriver(provider, {}, "1m", context).query(QUERY) == 1
+    assert await Stackdriver(Setup(provider, {}, "1m", context)).query(QUERY) == 1
     path.write_text(json.dumps(google.account))
     with pytest.raises(SourceError, match="the project is not known"):
-        await Stackdriver(provider, {}, "1m", context).query(QUERY)
+        await Stackdriver(Setup(provider, {}, "1m", context)).query(QUERY)
 
 
 def test_what_is_mandatory(google: Google, context: Context) -> None:

@@ -12,7 +12,7 @@ from werkzeug import Response
 
 from flagger_controller.api.metrictemplate import METRIC_SOURCES, MetricTemplateProvider
 from flagger_controller.metrics import web
-from flagger_controller.metrics.base import Context, SourceError, SourceTimeout
+from flagger_controller.metrics.base import Context, Setup, SourceError, SourceTimeout
 from flagger_controller.metrics.templates import load
 
 ONE = {"data": {"result": [{"value": [1, "1"]}]}}
@@ -48,7 +48,7 @@ async def test_certificates(
             "insecureSkipVerify": insecure,
         }
         provider = MetricTemplateProvider.model_validate(spec)
-        return await load(METRIC_SOURCES[kind])(provider, secret, "1m", context).query("q")
+        return await load(METRIC_SOURCES[kind])(Setup(provider, secret, "1m", context)).query("q")
 
     with pytest.raises(SourceError, match="tls: failed to verify certificate"):
         await ask({})
