@@ -14,6 +14,7 @@ import pytest
 from flagger_common import logs
 from flagger_controller import net
 from flagger_controller.api.alertprovider import CHANNELS
+from flagger_controller.api.metrictemplate import METRIC_SOURCES
 from flagger_controller.api.status import Phase
 from flagger_controller.cluster.client import Object
 from flagger_controller.operator.settings import Settings
@@ -27,8 +28,17 @@ HUSH: Final = "hush"
 LOGIN: Final = ("hush-user", "hush-password")
 SOURCES: Final[dict[str, dict[str, str]]] = {
     "prometheus": {"username": LOGIN[0], "password": LOGIN[1]},
+    "datadog": {"datadog_api_key": HUSH, "datadog_application_key": HUSH},
+    "newrelic": {"newrelic_account_id": "7", "newrelic_query_key": HUSH},
+    "graphite": {"username": LOGIN[0], "password": LOGIN[1]},
+    "influxdb": {"token": HUSH, "org": "shop"},
+    "dynatrace": {"dynatrace_token": HUSH},
+    "splunk": {"sf_token_key": HUSH},
+    "externalmetrics": {"token": HUSH},
 }
-"""The keys of the Secret of each metric source."""
+"""The keys of the Secret of each metric source that takes secrets to an address of the user's."""
+ELSEWHERE: Final = {"keptn", "cloudwatch", "stackdriver"}
+"""Those that log in as the controller, or with a key that never leaves it."""
 KEYS: Final = {"token": "hush-token", "username": LOGIN[0], "password": LOGIN[1], "hmacKey": HUSH}
 PATH: Final = "hush-path-of-a-hook?key=hush-query-of-a-hook"
 
@@ -76,6 +86,10 @@ async def failed(http: net.Http, parrot: Parrot) -> str:
             stage.push(ref.namespace, "2")
         await stage.until(Phase.FAILED, *canaries)
     return "\n".join(stage.left())
+
+
+def test_every_source_is_there() -> None:
+    assert METRIC_SOURCES.keys() == SOURCES.keys() | ELSEWHERE
 
 
 @pytest.mark.timeout(240)
