@@ -67,7 +67,9 @@ class Prometheus:
 
 @contextlib.contextmanager
 def running(folder: pathlib.Path, *targets: str, interval: str = "500ms") -> Iterator[Prometheus]:
-    """Run a server until the end of the block.
+    """Run a server until the end of the block, which begins when all targets were asked once.
+
+    What happens before that it would take for the state that counters begin with.
 
     Args:
         folder: for its configuration and its data, which may be there already.
@@ -98,7 +100,7 @@ def running(folder: pathlib.Path, *targets: str, interval: str = "500ms") -> Ite
     try:
         server = Prometheus(f"http://127.0.0.1:{port}")
         deadline = time.monotonic() + START_SECONDS
-        while not server.ready():
+        while not (server.ready() and len(server.query("up")) == len(targets)):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((folder / "log").read_text()[-2000:])
             time.sleep(0.1)
