@@ -35,6 +35,7 @@ CASES = {
         ("prometheusRule.enabled=true",),
         ("linkerdAuthPolicy.create=true", "podDisruptionBudget.enabled=true"),
         ("controlplane.kubeconfig.secretName=mesh", "probes.exec=true"),
+        ("metricsServerSecret=login",),
         ("serviceAccount.create=false", "rbac.create=false"),
     ],
     "loadtester": [

@@ -47,6 +47,7 @@ def test_default_flags(render: Render) -> None:
         (["meshProvider=gatewayapi:v1"], ["-mesh-provider=gatewayapi:v1"]),
         (["metricsServer=http://p:1"], ["-metrics-server=http://p:1"]),
         (["prometheus.install=true"], ["-metrics-server=http://flagger-prometheus:9090"]),
+        (["metricsServerSecret=s"], ["-metrics-server-secret=/etc/flagger/metrics-server"]),
         (["selectorLabels=app\\,name"], ["-selector-labels=app,name"]),
         (["configTracking.enabled=false"], ["-enable-config-tracking=false"]),
         (["namespace=apps"], ["-namespace=apps"]),
@@ -194,6 +195,21 @@ def test_of_several_namespaces_each_gets_the_rights(render: Render) -> None:
         found = [o["metadata"]["namespace"] for o in objects if o["kind"] == kind]
         assert found == ["apps", "shop"]
     assert not any(o["kind"].startswith("ClusterRole") for o in objects)
+
+
+def test_the_login_of_the_metrics_server_is_mounted(render: Render) -> None:
+    """As a volume, which follows the Secret; ours has no login."""
+    pod = of(render("flagger", "metricsServerSecret=login"), "Deployment")["spec"]["template"]
+    volumes = {each["name"]: each for each in pod["spec"]["volumes"]}
+    assert volumes["metrics-server"]["secret"] == {"secretName": "login"}
+    mounts = pod["spec"]["containers"][0]["volumeMounts"]
+    assert {
+        "name": "metrics-server",
+        "mountPath": "/etc/flagger/metrics-server",
+        "readOnly": True,
+    } in mounts
+    ours = render("flagger", "prometheus.install=true")
+    assert render("flagger", "prometheus.install=true", "metricsServerSecret=login") == ours
 
 
 def test_values_of_upstream_are_accepted(render: Render) -> None:

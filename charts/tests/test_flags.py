@@ -60,6 +60,7 @@ def test_charts(render: Render, chart: str, settings: tuple[str, ...]) -> None:
         ("prometheus.install=true", "namespace=apps", "leaderElection.enabled=true"),
         ("meshProvider=traefik", "selectorLabels=app", "includeLabelPrefix=a", "clusterName=c"),
         ("slack.url=http://s", "slack.channel=c", "slack.proxyUrl=http://p"),
+        ("metricsServer=https://p", "metricsServerSecret=login"),
         ("msteams.url=http://s", "msteams.proxyUrl=http://p", "eventWebhook=http://e"),
         ("eventsAddr=http://flux",),
         ("kubeconfigQPS=1", "kubeconfigBurst=2", "threadiness=3", "noCrossNamespaceRefs=true"),

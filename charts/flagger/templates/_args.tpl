@@ -9,6 +9,9 @@
 - -mesh-provider={{ . }}
 {{- end }}
 - -metrics-server={{ $metrics }}
+{{- if include "flagger.metricsSecret" . }}
+- -metrics-server-secret=/etc/flagger/metrics-server
+{{- end }}
 {{- with $values.selectorLabels }}
 - -selector-labels={{ . }}
 {{- end }}

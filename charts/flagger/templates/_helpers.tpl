@@ -28,7 +28,17 @@
 {{- if eq (len $namespaces) 1 -}}{{ first $namespaces }}{{- else -}}{{ .Release.Namespace }}{{- end -}}
 {{- end -}}
 
+{{/* The login is that of the given metrics server; our own Prometheus has none. */}}
+{{- define "flagger.metricsSecret" -}}
+{{- if not .Values.prometheus.install -}}{{ .Values.metricsServerSecret }}{{- end -}}
+{{- end -}}
+
 {{- define "flagger.volumes" -}}
+{{- with include "flagger.metricsSecret" . }}
+- name: metrics-server
+  secret:
+    secretName: {{ . }}
+{{- end }}
 {{- with .Values.controlplane.kubeconfig }}
 {{- if .secretName }}
 - name: kubeconfig
@@ -42,6 +52,11 @@
 {{- end -}}
 
 {{- define "flagger.volumeMounts" -}}
+{{- if include "flagger.metricsSecret" . }}
+- name: metrics-server
+  mountPath: /etc/flagger/metrics-server
+  readOnly: true
+{{- end }}
 {{- with .Values.controlplane.kubeconfig }}
 {{- if .secretName }}
 - name: kubeconfig

@@ -235,15 +235,6 @@ def shorten(text: str, limit: int) -> str:
     return text if len(raw) <= limit else raw[: limit - 3].decode(errors="ignore") + "…"
 
 
-def public(url: str) -> str:
-    """The address as it may be shown, with its password masked the way Go does."""
-    try:
-        parsed = URL(url)
-        return str(parsed.with_password("xxxxx")) if parsed.password else url
-    except ValueError:
-        return url
-
-
 def _address(text: str) -> URL:
     if any(ord(char) < 0x20 or char == "\x7f" for char in text):
         raise Unusable("net/url: invalid control character in URL")

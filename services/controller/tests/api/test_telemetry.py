@@ -217,16 +217,19 @@ def test_the_lines_of_the_start(played: Played) -> None:
 
 
 def test_a_port_that_is_taken_ends_the_process(played: Played) -> None:
-    """With a line that says so."""
+    """With a line that says so; the one before shows no password."""
     plane = played.scene.world.plane
     flags = ["-kubeconfig", str(plane.kubeconfig), "-namespace", played.scene.namespace]
     command = [sys.executable, "-m", "flagger_controller", *flags]
-    command += ["-port", str(urlsplit(played.controller.url).port)]
+    port = urlsplit(played.controller.url).port
+    command += ["-port", str(port), "-metrics-server", f"http://me:hidden@127.0.0.1:{port}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     *_, last = (json.loads(line) for line in done.stderr.splitlines())
     assert last["level"] == "fatal"
     assert last["msg"].startswith("HTTP server crashed ")
+    assert f"Metrics server http://me:xxxxx@127.0.0.1:{port} unreachable " in done.stderr
+    assert "hidden" not in done.stderr
 
 
 def test_a_deleted_canary_leaves_no_series(played: Played) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from flagger_common import durations
-from flagger_controller import clock, net
+from flagger_controller import clock, net, secrecy
 from flagger_controller.api.canary import HookType, Webhook
 from flagger_controller.errors import ConfigError
 from flagger_controller.hooks import retries
@@ -85,7 +85,7 @@ def judge(url: str, outcome: retries.Outcome, highest: int) -> Answer:
     """
     reply = outcome.reply
     if reply is None or outcome.exhausted:
-        text = f"POST {net.public(url)} giving up after {outcome.attempts} attempt(s)"
+        text = f"POST {secrecy.public(url)} giving up after {outcome.attempts} attempt(s)"
         cause = str(outcome.error) if reply is None else reply.text
         return Answer(
             ok=False, error=net.shorten(f"{text}: {cause}" if cause else text, ERROR_LIMIT)

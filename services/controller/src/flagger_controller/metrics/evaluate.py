@@ -8,7 +8,7 @@ import functools
 from collections.abc import Mapping
 from typing import Final
 
-from flagger_controller import net
+from flagger_controller import secrecy
 from flagger_controller.api.canary import Canary, Metric
 from flagger_controller.api.metrictemplate import METRIC_SOURCES
 from flagger_controller.errors import ConfigError, FlaggerError, NotFound
@@ -50,7 +50,9 @@ class Evaluator:
         settings: Settings,
         sources: Mapping[str, str] = METRIC_SOURCES,
     ) -> None:
-        self._at = functools.lru_cache(templates.KEPT)(lambda at: Prometheus.at(at, context))
+        self._kept = functools.lru_cache(templates.KEPT)(
+            lambda address, secret: Prometheus.at(address, context, dict(secret))
+        )
         self._lookups = lookups
         self._settings = settings
         self._templates = templates.Templates(context, lookups, settings, sources)
@@ -96,7 +98,7 @@ class Evaluator:
 
         Raises:
             SourceError: it does not answer.
-            ConfigError: its address is not a URL.
+            ConfigError: its address is not a URL, or its login is missing.
         """
         await self._at(self._settings.metrics_server).online()
 
@@ -107,8 +109,17 @@ class Evaluator:
             raise SourceError(f"prometheus not avaiable: {error}") from error
 
     def _prometheus(self, canary: Canary) -> Prometheus:
-        address = canary.spec.metrics_server or self._settings.metrics_server
-        return self._at(address)
+        return self._at(canary.spec.metrics_server or self._settings.metrics_server)
+
+    def _at(self, address: str) -> Prometheus:
+        """The server at an address.
+
+        Only the process's own one gets the login: whoever may write a Canary could have it sent
+        anywhere otherwise (sharp edge M26).
+        """
+        own = address == self._settings.metrics_server
+        secret = self._lookups.server_secret() if own else {}
+        return self._kept(address, frozenset(secret.items()))
 
     async def _revision(self, canary: Canary) -> str:
         """What takes the place of the route for Knative (metrics.md section 3).
@@ -173,7 +184,7 @@ class Evaluator:
         try:
             return self._prometheus(canary)
         except ConfigError as error:
-            address = net.public(canary.spec.metrics_server or self._settings.metrics_server)
+            address = secrecy.public(canary.spec.metrics_server or self._settings.metrics_server)
             text = f"Error building Prometheus client for {address} {error}"
             raise _Failed(text) from error
 

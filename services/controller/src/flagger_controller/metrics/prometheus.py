@@ -3,6 +3,7 @@
 import urllib.parse
 from typing import Any, Final
 
+from flagger_controller.api.base import SecretReference
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.metrics import promql, web
 from flagger_controller.metrics.base import (
@@ -37,14 +38,20 @@ class Prometheus:
         self._remarks = web.Remarks()
 
     @classmethod
-    def at(cls, address: str, context: Context) -> "Prometheus":
-        """The server at an address without credentials, such as `spec.metricsServer`.
+    def at(cls, address: str, context: Context, secret: Secret | None = None) -> "Prometheus":
+        """The server at an address that no template names: a flag's, or `spec.metricsServer`.
+
+        Args:
+            address: of the server.
+            context: clients and clock.
+            secret: its login, if it wants one.
 
         Raises:
-            ConfigError: the address is not a URL.
+            ConfigError: the address is not a URL, or the login is not complete.
         """
-        provider = MetricTemplateProvider(type="prometheus", address=address)
-        return cls(Setup(provider, {}, "", context))
+        login = SecretReference(name="metrics-server") if secret else None
+        provider = MetricTemplateProvider(type="prometheus", address=address, secret_ref=login)
+        return cls(Setup(provider, secret or {}, "", context))
 
     async def query(self, query: str) -> float:
         """Run an instant query and return the value of its last series."""

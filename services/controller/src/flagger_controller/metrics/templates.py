@@ -41,6 +41,8 @@ class Lookups:
     """The decoded data of a Secret by namespace and name."""
     knative_revision: Callable[[str, str], Awaitable[str]]
     """`status.latestCreatedRevisionName` of a Knative Service by namespace and name."""
+    server_secret: Callable[[], Secret] = dict
+    """The login of the process's metrics server; raises ConfigError. Empty: it wants none."""
 
 
 @dataclass(frozen=True)

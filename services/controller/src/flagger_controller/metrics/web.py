@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from flagger_controller import net
+from flagger_controller import net, secrecy
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.errors import ConfigError
 from flagger_controller.metrics.base import Secret, SourceError, SourceTimeout
@@ -125,7 +125,7 @@ def endpoint(provider: MetricTemplateProvider, path: str) -> str:
     except ValueError:
         parts = urllib.parse.SplitResult("", "", "", "", "")
     if not (parts.scheme or parts.path.startswith("/")):
-        raise ConfigError(f"{provider.type} address {net.public(address)} is not a valid URL")
+        raise ConfigError(f"{provider.type} address {secrecy.public(address)} is not a valid URL")
     whole = f"{parts.path.rstrip('/')}{path}"
     return urllib.parse.urlunsplit((parts.scheme, parts.netloc, whole, "", ""))
 

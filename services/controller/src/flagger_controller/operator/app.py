@@ -16,7 +16,7 @@ import kopf
 
 from flagger_common import logs
 from flagger_common.version import __version__
-from flagger_controller import net
+from flagger_controller import net, secrecy
 from flagger_controller.api.base import Object
 from flagger_controller.cluster import login, resources
 from flagger_controller.cluster.client import ApiError, ApiNotFound, Resource
@@ -217,9 +217,9 @@ class Process:
         try:
             await self._engine.evaluator.probe()
         except FlaggerError as error:
-            logger.error("Metrics server %s unreachable %s", net.public(address), error)
+            logger.error("Metrics server %s unreachable %s", secrecy.public(address), error)
         else:
-            logger.info("Connected to metrics server %s", net.public(address))
+            logger.info("Connected to metrics server %s", secrecy.public(address))
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """Feed the stores from the watch of our three kinds."""

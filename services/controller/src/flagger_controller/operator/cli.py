@@ -35,6 +35,7 @@ _FLAGS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("kubeconfig-qps", 100, int, "API requests a second."),
     ("kubeconfig-burst", 250, int, "API requests at once."),
     ("metrics-server", "http://prometheus:9090", str, "Prometheus URL."),
+    ("metrics-server-secret", "", str, "Folder of the mounted Secret with its login."),
     ("log-level", "debug", click.Choice(list(logs.LEVELS)), "Least urgent lines to log."),
     ("zap-encoding", "json", click.Choice(["json", "console"]), "Log format."),
     ("port", 8080, int, "Port of /healthz and /metrics."),

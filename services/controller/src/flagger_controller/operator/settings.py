@@ -21,6 +21,8 @@ class Settings:
     """API requests that may be sent at once."""
     metrics_server: str = "http://prometheus:9090"
     """Prometheus for built-in metrics."""
+    metrics_server_secret: str = ""
+    """Folder of the mounted Secret with its login; empty: it wants none."""
     log_level: str = "debug"
     """`debug`, `info`, `warn` (or `warning`), `error`, `fatal`, `panic`."""
     zap_encoding: str = "json"

@@ -21,6 +21,7 @@ from flagger_controller.metrics import template, templates
 from flagger_controller.metrics.base import Context
 from flagger_controller.metrics.evaluate import Evaluator
 from flagger_controller.metrics.recorder import Recorder
+from flagger_controller.operator.mounted import MountedSecret
 from flagger_controller.operator.outlets import (
     CountedHooks,
     Gauges,
@@ -191,9 +192,15 @@ def _observing(settings: Settings, own_references: bool) -> observe.Settings:
 
 
 def _evaluator(settings: Settings, context: Context, lookup: Lookup) -> Evaluator:
+    login = settings.metrics_server_secret
     return Evaluator(
         context,
-        templates.Lookups(lookup.template, lookup.secret, lookup.revision),
+        templates.Lookups(
+            lookup.template,
+            lookup.secret,
+            lookup.revision,
+            server_secret=MountedSecret(login) if login else dict,
+        ),
         templates.Settings(
             mesh_provider=settings.mesh_provider,
             metrics_server=settings.metrics_server,

@@ -256,8 +256,6 @@ def test_secrets_are_not_shown() -> None:
     )
     assert "secret" not in repr(request)
     assert "secret" not in repr(Proxies("http://me:secret@proxy"))
-    assert net.public("http://me:secret@host/x") == "http://me:xxxxx@host/x"
-    assert net.public("http://[") == "http://["
     assert net.redact("token abc and abcdef", ["abc", "abcdef", ""]) == "token *** and ***"
 
 

@@ -166,6 +166,12 @@ async def test_a_secret_without_reference_is_ignored(context: Context, prometheu
     assert "Authorization" not in prometheus.requests[0].headers
 
 
+async def test_a_login_in_the_address(context: Context, prometheus: Server) -> None:
+    address = prometheus.url.replace("http://", "http://u:p@")
+    await Prometheus.at(address, context).query("q")
+    assert prometheus.requests[0].headers["Authorization"] == "Basic dTpw"
+
+
 async def test_headers_are_sent_and_do_not_accumulate(context: Context, prometheus: Server) -> None:
     headers = {"X-Scope-OrgID": ["tenant1"], "authorization": ["mine"]}
     spec = provider(address=prometheus.url, headers=headers, secretRef={"name": "login"})

@@ -19,6 +19,7 @@ FLAGS: list[tuple[str, str, Any]] = [
     ("kubeconfig-qps", "7", 7),
     ("kubeconfig-burst", "9", 9),
     ("metrics-server", "http://prom:9090", "http://prom:9090"),
+    ("metrics-server-secret", "/etc/login", "/etc/login"),
     ("log-level", "info", "info"),
     ("zap-encoding", "console", "console"),
     ("port", "10080", 10080),
