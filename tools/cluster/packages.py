@@ -20,6 +20,7 @@ NODE: Final = {
 """Program (name or path) and the package that has it."""
 BASE_IMAGE: Final = {"mmdebstrap": "mmdebstrap"}
 PROMETHEUS: Final = {"prometheus": "prometheus"}
+GRAPHITE: Final = {"carbon-cache": "graphite-carbon", "graphite-manage": "graphite-web"}
 ENGINE: Final = {"dockerd": "docker.io"}
 
 POLICY: Final = pathlib.Path("/usr/sbin/policy-rc.d")

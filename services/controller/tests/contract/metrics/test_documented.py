@@ -41,6 +41,14 @@ def test_examples_work(context: Context, example: list[dict[str, Any]]) -> None:
     if provider.secret_ref is not None:
         assert provider.secret_ref.name == secrets[0]["metadata"]["name"]
     load(METRIC_SOURCES[provider.type])(Setup(provider, secret, "1m", context))
+    text = filled(example)
+    assert "{{" not in text
+    assert "podinfo" in text or "ABC" in text
+
+
+def filled(example: list[dict[str, Any]]) -> str:
+    """The query of an example for a Canary podinfo."""
+    found = MetricTemplate.model_validate(example[-1])
     canary = Canary.from_api(
         {
             "metadata": {"name": "podinfo", "namespace": "test"},
@@ -52,6 +60,4 @@ def test_examples_work(context: Context, example: list[dict[str, Any]]) -> None:
         }
     )
     names = variables.of(canary, canary.analysis.metrics[0])
-    text = template.render(found.spec.query, names)
-    assert "{{" not in text
-    assert "podinfo" in text or "ABC" in text
+    return template.render(found.spec.query, names)
