@@ -36,13 +36,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Clean:
-    """A scenario without a fault, played twice."""
+    """A scenario without a fault, played several times."""
 
-    outcome: Outcome
+    outcomes: tuple[Outcome, ...]
     writes: list[Write]
-    """What both had."""
+    """What the first two had."""
     texts: tuple[str, ...]
-    """What the other one told."""
+    """What the others told."""
     checks: Mapping[str, Check]
     """What is asked of runs with a fault."""
 
@@ -57,9 +57,10 @@ class Stage:
     def prepare(self, scenarios: Iterable[Scenario]) -> Iterator[Verdict]:
         """Play scenarios without a fault. One that fails so is not swept."""
         with ThreadPoolExecutor(self.subject.at_once) as pool:
-            runs = {each: [self._undisturbed(pool, each) for _ in range(2)] for each in scenarios}
-            for scenario, both in runs.items():
-                yield self._compared(scenario, both)
+            times = range(self.subject.clean_runs)
+            runs = {each: [self._undisturbed(pool, each) for _ in times] for each in scenarios}
+            for scenario, played in runs.items():
+                yield self._compared(scenario, played)
 
     def _undisturbed(self, pool: ThreadPoolExecutor, scenario: Scenario) -> "Future[Outcome]":
         return pool.submit(play, self.subject.staging, scenario, label=f"{scenario}-{CLEAN}")
@@ -67,16 +68,17 @@ class Stage:
     def _compared(self, scenario: Scenario, runs: "list[Future[Outcome]]") -> Verdict:
         name = f"{scenario}/{CLEAN}"
         try:
-            one, other = (run.result() for run in runs)
+            one, *others = (run.result() for run in runs)
         except AssertionError as error:
             return Verdict(name, scenario.name, CLEAN, (_headline(error),), _told(error))
-        run = Run(scenario, one, other, pace=self.subject.staging.pace)
+        run = Run(scenario, one, others[0], pace=self.subject.staging.pace)
         wrong = tuple(violations(run, self.subject.checks))
         if wrong and not self.subject.lenient:
             return Verdict(name, scenario.name, CLEAN, wrong, one.story)
         checks = {n: c for n, c in self.subject.checks.items() if not violations(run, {n: c})}
-        texts = (*other.told, *other.kube_events)
-        self.clean[scenario] = Clean(one, steady(one.writes, other.writes), texts, checks)
+        texts = tuple(text for each in others for text in (*each.told, *each.kube_events))
+        writes = steady(one.writes, others[0].writes)
+        self.clean[scenario] = Clean((one, *others), writes, texts, checks)
         return Verdict(name, scenario.name, CLEAN, left_out=wrong)
 
     def sweep(self, cases: Iterable[Case], until: float) -> Iterator[Verdict]:
@@ -104,16 +106,20 @@ class Stage:
             return Verdict(name, scenario.name, case.fault, met=False)
         except AssertionError as error:
             return Verdict(name, scenario.name, case.fault, (_headline(error),), _told(error))
-        run = Run(
-            scenario,
-            found,
-            clean.outcome,
-            killed=case.fault.kills,
-            raced=case.fault is Fault.PAUSED,
-            pace=self.subject.staging.pace,
-            extra=clean.texts,
+        runs = (
+            Run(
+                scenario,
+                found,
+                outcome,
+                killed=case.fault.kills,
+                raced=case.fault is Fault.PAUSED,
+                pace=self.subject.staging.pace,
+                extra=clean.texts,
+            )
+            for outcome in clean.outcomes
         )
-        wrong = tuple(violations(run, clean.checks))
+        beside = [tuple(violations(run, clean.checks)) for run in runs]
+        wrong = min(beside, key=len)
         return Verdict(name, scenario.name, case.fault, wrong, found.story if wrong else "")
 
 
