@@ -48,9 +48,14 @@ class Maker:
 
 def gone(api: kube.Kube, names: Sequence[str]) -> None:
     """Wait until namespaces that were deleted are gone, with all that was in them."""
+
+    def left() -> list[str]:
+        return [name for name in names if api.find("Namespace", name)]
+
     wait.until(
         "the namespaces of the tests are gone",
-        lambda: not any(api.find("Namespace", name) for name in names),
+        lambda: not left(),
         seconds=GONE_SECONDS,
         pause=1.0,
+        state=lambda: f"left: {', '.join(left())}",
     )

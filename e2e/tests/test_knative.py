@@ -65,7 +65,10 @@ class Serverless(podinfo.App):
             "readinessProbe": {"httpGet": {"path": "/readyz"}},
         }
         scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": str(podinfo.PORT)}
-        template = {"metadata": {"annotations": scraped}, "spec": {"containers": [container]}}
+        # Also how long pods may take to end; Kubernetes looks at a namespace that it deletes only
+        # when half of that has passed.
+        spec = {"timeoutSeconds": 10, "containers": [container]}
+        template = {"metadata": {"annotations": scraped}, "spec": spec}
         metadata = {"name": podinfo.NAME, "namespace": self.namespace}
         self.api.apply({**SERVICE, "metadata": metadata, "spec": {"template": template}})
 
