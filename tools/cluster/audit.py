@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import json
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any, Final
@@ -15,6 +16,8 @@ POLICY: Final[dict[str, Any]] = {
     "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata"}],
 }
+CHUNK: Final = 4096
+"""Bytes read at once when looking for the end of a line."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +56,19 @@ class AuditLog:
         self.path = path
 
     def mark(self) -> int:
-        """Return the present end of the log, for `since`."""
-        return self.path.stat().st_size if self.path.exists() else 0
+        """Return the present end of the last whole line of the log, for `since`."""
+        if not self.path.exists():
+            return 0
+        with self.path.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            while end:  # a line that is being written ends at any byte
+                begin = max(0, end - CHUNK)
+                log.seek(begin)
+                newline = log.read(end - begin).rfind(b"\n")
+                if newline >= 0:
+                    return begin + newline + 1
+                end = begin
+        return 0
 
     def requests(self, since: int = 0, **wanted: str | int) -> list[Request]:
         """Return the requests after a mark, each once.

@@ -120,6 +120,7 @@ def audited(layout: Layout) -> tuple[str, ...]:
         f"--audit-policy-file={layout.audit_policy}",
         f"--audit-log-path={layout.audit_log}",
         "--audit-log-mode=blocking",
+        "--audit-log-maxsize=100000",  # MB; at 100 MB, its default, the log would begin anew
     )
 
 
