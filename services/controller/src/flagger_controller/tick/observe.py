@@ -9,6 +9,7 @@ owner, naming field and remedy.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from flagger_controller.api import validation
 from flagger_controller.api.base import Object
@@ -29,6 +30,8 @@ from flagger_controller.targets.revision import is_upstream_hash
 from flagger_controller.tick.plan import Write, retreat
 from flagger_controller.tick.related import Found, Related
 from flagger_controller.tick.world import Parts, World
+
+MOVING: Final = {Phase.PROMOTING, Phase.FINALISING, Phase.TERMINATING}
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Observer:
         if wrong and canary.status.phase is not Phase.TERMINATING:  # a revert is never held back
             raise ConfigError("; ".join(wrong))
         router = router_for(provider, self._settings.routers)
-        if canary.status.phase is not Phase.TERMINATING:
+        if not _under_way(canary):
             base.refuse_cookies(canary, provider, router.capabilities)
             base.refuse_mirror(canary, provider, router.capabilities)
         return Parts(
@@ -270,6 +273,20 @@ def _check_scaler(canary: Canary, parts: Parts, objects: Mapping[Ref, Object]) -
     if ref not in objects and canary.status.phase is not Phase.TERMINATING:
         label = "Keda ScaledObject" if reference.kind == "ScaledObject" else reference.kind
         raise ConfigError(_query_error(label, ref, "spec.autoscalerRef"))
+
+
+def _under_way(canary: Canary) -> bool:
+    """Traffic has moved, or moves back.
+
+    From there on what a provider ignores does less harm than a release that stands still; upstream
+    may have begun it.
+    """
+    status = canary.status
+    return (
+        status.phase in MOVING
+        or status.canary_weight > 0
+        or status.run.obligation is not Obligation.NONE
+    )
 
 
 def _not_found(canary: Canary, ref: Ref) -> str:

@@ -343,9 +343,24 @@ async def test_a_mirror_needs_a_provider_that_mirrors(
     )
 
 
-async def test_a_canary_with_a_mirror_that_cannot_be_is_reverted(bench: Bench) -> None:
-    analysis = {"interval": "1m", "stepWeight": 10, "mirror": True}
-    await bench.world(canary(Phase.TERMINATING, provider="kuma", analysis=analysis))
+@pytest.mark.parametrize(
+    "status",
+    [
+        CanaryStatus(phase=Phase.PROGRESSING, canary_weight=10),
+        CanaryStatus(phase=Phase.PROGRESSING, run=Run(obligation=Obligation.ROLLBACK)),
+        CanaryStatus(phase=Phase.PROMOTING),
+        CanaryStatus(phase=Phase.FINALISING),
+        CanaryStatus(phase=Phase.TERMINATING),
+    ],
+)
+@pytest.mark.parametrize("wish", [{"mirror": True}, {"sessionAffinity": {"cookieName": "ck"}}])
+async def test_what_a_provider_ignores_holds_up_no_traffic_that_moved(
+    bench: Bench, status: CanaryStatus, wish: dict[str, Any]
+) -> None:
+    analysis = {"interval": "1m", "stepWeight": 10, **wish}
+    found = canary(Phase.PROGRESSING, provider="kuma", analysis=analysis)
+    assert "cannot be served by provider kuma" in await bench.problem(found)
+    await bench.world(found.model_copy(update={"status": status}))
 
 
 async def test_cookies_need_a_provider_that_sets_them(bench: Bench) -> None:
