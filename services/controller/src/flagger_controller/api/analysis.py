@@ -48,6 +48,8 @@ class Metric(Model):
     query: str = ""
     template_ref: NamedReference | None = None
     template_variables: dict[str, str] = Field(default_factory=dict)
+    failure_policy: Literal["", "Fail", "Hold"] = ""
+    """Hold: a source that cannot be asked holds the release where it is (M18 of metrics.md)."""
 
 
 class Webhook(Model):

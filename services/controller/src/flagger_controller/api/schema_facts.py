@@ -151,6 +151,11 @@ _ANALYSIS: Final[Facts] = {
     "spec.analysis.metrics[].query": _say("Deprecated: use templateRef."),
     "spec.analysis.metrics[].templateRef": _say("MetricTemplate to query."),
     "spec.analysis.metrics[].templateVariables": _say("Variables of the template's query."),
+    "spec.analysis.metrics[].failurePolicy": _enum(
+        "What a source does that cannot be asked: a failed check (Fail), or wait (Hold).",
+        "Fail",
+        "Hold",
+    ),
     "spec.analysis.webhooks": _say("Hooks that are called during a release."),
     "spec.analysis.webhooks[].name": _say("Shown in messages."),
     "spec.analysis.webhooks[].type": _say("When to call it.", type="string", enum=list(_HOOKS)),

@@ -139,7 +139,7 @@ def checks(case: Case) -> Outcome:
     """Rollout hooks, then built-in metrics, then templates (state-machine.md section 6).
 
     All metrics are measured, so that every problem is told and seen in the status; together they
-    cost one failed check (sharp edge M19 of metrics.md).
+    cost one failed check (sharp edge M19 of metrics.md), or none when all of them are held.
     """
     if untested(case):
         return None
@@ -149,16 +149,26 @@ def checks(case: Case) -> Outcome:
     if gate.failed is not None:
         failure = messages.rollout_failed(case.canary, gate.failed.name, gate.error)
         return _failed_check(case, failure)
-    missing, halts = [], []
+    missing, halts, held = [], [], []
     for check in metric_checks(case.analysis.metrics):
         measured = case.evidence.measurements.get(check)
         if measured is None:
             missing.append(check)
         elif halt := metric_failure(case, check, measured):
             halts.append(halt)
+            held.append(_held(case, check, measured))
     if missing:
         return Need(missing[0], tuple(missing[1:]))
+    if halts and all(held):
+        status = transitions.update(case)
+        return Decision(status, tuple(halts), reason="inconclusive", ticked=True, measured=True)
     return _failed_check(case, *halts) if halts else None
+
+
+def _held(case: Case, check: MetricCheck, measured: Measured | Unmeasured) -> bool:
+    """Nobody knows whether the canary is good, and its owner wants to wait (M18)."""
+    policy = case.analysis.metrics[check.index].failure_policy
+    return policy == "Hold" and isinstance(measured, Unmeasured) and measured.failed
 
 
 def metric_checks(metrics: tuple[Metric, ...]) -> tuple[MetricCheck, ...]:

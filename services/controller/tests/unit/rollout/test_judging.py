@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flagger_controller.api.status import Obligation, Phase, Route
+from flagger_controller.api.status import Obligation, Phase, Route, Verdict
 from flagger_controller.rollout import judging
 from flagger_controller.rollout.decision import Need
 from flagger_controller.rollout.evidence import Answer, Health, Measured, Result, Unmeasured
@@ -355,6 +355,30 @@ def test_a_source_that_cannot_be_asked_is_an_error_event() -> None:
     )
     (event,) = walk.decision.announcements
     assert event.error  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("held", "counted", "failed"),
+    [
+        (Unmeasured("down", failed=True), Measured(5), 0),
+        (Unmeasured("late", failed=True, late=True), Measured(5), 0),
+        (Unmeasured("down", failed=True), Measured(11), 1),
+        (Unmeasured("down", failed=True), Unmeasured("down", failed=True), 1),
+        (Unmeasured("no values"), Measured(5), 1),
+        (Measured(11), Measured(5), 1),
+    ],
+)
+def test_a_source_that_cannot_be_asked_holds_the_release_where_that_is_wanted(
+    held: Result, counted: Result, failed: int
+) -> None:
+    """M18: what is known to be bad counts all the same."""
+    metrics = [{**metric(), "failurePolicy": "Hold"}, {**metric("n"), "failurePolicy": "Fail"}]
+    at = status(Phase.PROGRESSING, canary_weight=40, run=HALF)
+    walk = Walk(case(at, spec=spec(metrics=metrics)), {"m": held, "n": counted})
+    assert (walk.status.failed_checks, walk.status.canary_weight) == (failed, 40)
+    assert walk.status.run == at.run.model_copy(update={"ticked_at": TICKED})
+    assert walk.status.checks[0].verdict is not Verdict.PASSED
+    assert walk.warnings
 
 
 def test_passing_checks_do_not_forgive_failed_ones() -> None:
