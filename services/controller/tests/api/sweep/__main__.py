@@ -131,7 +131,7 @@ def played(stage: Stage, cases: Sequence[Case], until: float) -> Iterator[Verdic
 
 
 def main() -> int:
-    """Sweep; 1 if anything of ours failed."""
+    """Sweep; 1 if anything of ours failed or could not be played."""
     options = arguments()
     binary = gobuild.binary("flagger") if options.upstream == "built" else options.upstream
     with Zygote(process.environment()) as zygote:
@@ -144,7 +144,7 @@ def main() -> int:
         for text in (report.stories(verdicts), report.missed(verdicts), report.left_out(verdicts)):
             progress.result(text)
     progress.result(report.table(found))
-    return int(any(verdict.wrong for verdict in found["ours"]))
+    return int(any(verdict.wrong or verdict.lost for verdict in found["ours"]))
 
 
 if __name__ == "__main__":

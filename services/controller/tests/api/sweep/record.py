@@ -26,8 +26,8 @@ class Record:
         return [LINE.validate_json(line) for line in whole.splitlines()]
 
     def add(self, verdict: Verdict) -> None:
-        """Keep a verdict."""
-        if self._path is not None:
+        """Keep a verdict, unless there is none: such a case comes again."""
+        if self._path is not None and not verdict.lost:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:
                 file.write(LINE.dump_json(verdict) + b"\n")

@@ -59,11 +59,13 @@ def stories(verdicts: Iterable[Verdict]) -> str:
 
 
 def missed(verdicts: Iterable[Verdict]) -> str:
-    """The cases whose write never came, which therefore tested nothing."""
-    names = [verdict.name for verdict in verdicts if not verdict.met]
-    return "\n".join(
-        [f"Not tested, as the write did not come ({len(names)}):", *names] if names else []
-    )
+    """The cases that tested nothing: their write never came, or the sweep itself failed."""
+    found = list(verdicts)
+    unmet = [verdict.name for verdict in found if not (verdict.met or verdict.lost)]
+    lost = [f"{verdict.name}: {verdict.lost}" for verdict in found if verdict.lost]
+    lines = [f"Not tested, as the write did not come ({len(unmet)}):", *unmet] if unmet else []
+    lines += [f"Not tested, as the machine was too slow ({len(lost)}):", *lost] if lost else []
+    return "\n".join(lines)
 
 
 def left_out(verdicts: Iterable[Verdict]) -> str:

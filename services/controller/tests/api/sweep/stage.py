@@ -1,9 +1,13 @@
 """Runs the cases of a sweep side by side, and judges each."""
 
+import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from typing import Final
+
+import requests
 
 from ..faults import Fault, Write
 from .cases import Case, steady
@@ -16,6 +20,8 @@ from .subjects import Subject
 
 CLEAN = "clean"
 """In the place of a fault: there is none."""
+RAMP: Final = 0.25
+"""Seconds between the first starts: a hundred controllers that begin at once starve the server."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Verdict:
     story: str = ""
     met: bool = True
     """The write came; if not, nothing was tested."""
+    lost: str = ""
+    """What kept the sweep itself from the API server; nothing was tested, and nothing is known."""
     left_out: tuple[str, ...] = ()
     """What a run without a fault fails already, where that is not asked for."""
 
@@ -56,11 +64,14 @@ class Stage:
 
     def prepare(self, scenarios: Iterable[Scenario]) -> Iterator[Verdict]:
         """Play scenarios without a fault. One that fails so is not swept."""
-        with ThreadPoolExecutor(self.subject.at_once) as pool:
+        with self._pool() as pool:
             times = range(self.subject.clean_runs)
             runs = {each: [self._undisturbed(pool, each) for _ in times] for each in scenarios}
             for scenario, played in runs.items():
                 yield self._compared(scenario, played)
+
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.subject.at_once, initializer=_ramp())
 
     def _undisturbed(self, pool: ThreadPoolExecutor, scenario: Scenario) -> "Future[Outcome]":
         return pool.submit(play, self.subject.staging, scenario, label=f"{scenario}-{CLEAN}")
@@ -71,6 +82,8 @@ class Stage:
             one, *others = (run.result() for run in runs)
         except AssertionError as error:
             return Verdict(name, scenario.name, CLEAN, (_headline(error),), _told(error))
+        except requests.RequestException as error:
+            return Verdict(name, scenario.name, CLEAN, met=False, lost=str(error))
         run = Run(scenario, one, others[0], pace=self.subject.staging.pace)
         wrong = tuple(violations(run, self.subject.checks))
         if wrong and not self.subject.lenient:
@@ -87,7 +100,7 @@ class Stage:
         def judge(case: Case) -> Verdict | None:
             return self._judge(case) if time.monotonic() < until else None
 
-        with ThreadPoolExecutor(self.subject.at_once) as pool:
+        with self._pool() as pool:
             futures = [pool.submit(judge, case) for case in cases if case.scenario in self.clean]
             try:
                 for future in as_completed(futures):
@@ -106,6 +119,8 @@ class Stage:
             return Verdict(name, scenario.name, case.fault, met=False)
         except AssertionError as error:
             return Verdict(name, scenario.name, case.fault, (_headline(error),), _told(error))
+        except requests.RequestException as error:
+            return Verdict(name, scenario.name, case.fault, met=False, lost=str(error))
         runs = (
             Run(
                 scenario,
@@ -121,6 +136,12 @@ class Stage:
         beside = [tuple(violations(run, clean.checks)) for run in runs]
         wrong = min(beside, key=len)
         return Verdict(name, scenario.name, case.fault, wrong, found.story if wrong else "")
+
+
+def _ramp() -> Callable[[], None]:
+    """Makes each thread of a pool begin a little after the one before."""
+    numbers = itertools.count()
+    return lambda: time.sleep(next(numbers) * RAMP)
 
 
 def _headline(error: AssertionError) -> str:

@@ -30,6 +30,13 @@ def test_a_line_that_was_cut_off_is_played_and_kept_again(tmp_path: pathlib.Path
     assert Record(tmp_path, "ours").read() == FOUND
 
 
+def test_a_case_of_which_nothing_is_known_comes_again(tmp_path: pathlib.Path) -> None:
+    lost = Verdict("gate/after/PUT b#1", "gate", "after", met=False, lost="Read timed out.")
+    for verdict in (lost, *FOUND):
+        Record(tmp_path, "ours").add(verdict)
+    assert Record(tmp_path, "ours").read() == FOUND
+
+
 def test_without_a_file_nothing_is_kept() -> None:
     record = Record(None, "ours")
     record.add(FOUND[0])

@@ -47,6 +47,13 @@ def test_what_was_not_tested_is_said() -> None:
     assert missed(OURS[:2]) == ""
 
 
+def test_a_case_that_the_machine_was_too_slow_for_is_no_unmet_write() -> None:
+    slow = Verdict("gate/after/PUT b#1", "gate", "after", met=False, lost="Read timed out.")
+    assert missed([slow]) == (
+        "Not tested, as the machine was too slow (1):\ngate/after/PUT b#1: Read timed out."
+    )
+
+
 def test_what_was_not_asked_for_is_said() -> None:
     clean = Verdict("gate/clean", "gate", "clean", left_out=("I2 pods: none",))
     assert left_out([clean, *OURS]) == (
