@@ -101,7 +101,8 @@ class Mirror:
         return found
 
     def _of(self, namespace: str) -> _Namespace:
-        return self._namespaces.setdefault(namespace, _Namespace())
+        known = self._namespaces.get(namespace)  # making one costs more than all else here
+        return known or self._namespaces.setdefault(namespace, _Namespace())
 
     def _follow(self, path: str) -> None:
         group = "api" if path.startswith("v1/") else "apis"
