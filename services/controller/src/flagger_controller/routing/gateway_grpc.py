@@ -79,7 +79,7 @@ def rules(canary: Canary, route: Route) -> list[Object]:
         _match(match, f"spec.service.match[{index}]") for index, match in enumerate(service.match)
     ]
     filters = gateway_filters.service_filters(service, cors=False)
-    parts = gateway_rules.Parts(matches or [{}], filters, None)
+    parts = gateway_rules.Parts(matches or [{}], filters)
     return gateway_rules.split(canary, route, parts, primary_cookie=False)
 
 

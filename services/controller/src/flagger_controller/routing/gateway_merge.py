@@ -74,7 +74,7 @@ def _checked(canary: Canary, route: Route, ref: Ref, live: Object | None) -> Obj
         raise ConfigError(f"spec.routeRef: {ref} sends no requests to us: add {remedy}")
     names = set().union(*ours)
     returning = route == Route() and names & {canary.primary_service, canary.canary_service}
-    if (foreign := names - _our_names(canary)) and not returning:
+    if (foreign := names - gateway_rules.our_names(canary)) and not returning:
         raise ConfigError(
             f"spec.routeRef: {ref} has a rule with other backends beside ours "
             f"({', '.join(sorted(foreign))}): use {remedy}"
@@ -90,7 +90,7 @@ def _split(canary: Canary, route: Route, rule: Object, *, grpc: bool) -> list[Ob
     )
     *before, last = gateway_rules.split(canary, route, parts, primary_cookie=True)
     forgotten = before and not canary.analysis.match  # the clients' cookies are to go
-    if route == Route() and (not forgotten or _names(rule) - _our_names(canary)):
+    if route == Route() and (not forgotten or _names(rule) - gateway_rules.our_names(canary)):
         return [_on_apex(canary, rule)]
     common = {name: value for name, value in rule.items() if name not in ("name", "filters")}
     return [
@@ -107,7 +107,9 @@ def _on_apex(canary: Canary, rule: Object) -> Object:
     if canary.apex_service not in _names(rule):
         model = _model(canary, rule)
         apex = model | {"name": canary.apex_service, "weight": 1, "filters": _own(model) or None}
-        others = [entry for entry in entries if entry.get("name") not in _our_names(canary)]
+        others = [
+            entry for entry in entries if entry.get("name") not in gateway_rules.our_names(canary)
+        ]
         entries = [_given(apex), *others]
     filters = _filters(canary, rule) or None
     return objects.patched(rule, {"filters": filters, "backendRefs": entries})
@@ -196,11 +198,7 @@ def _digest(rule: Object) -> str:
 
 
 def _is_ours(canary: Canary, rule: Object) -> bool:
-    return bool(_names(rule) & _our_names(canary))
-
-
-def _our_names(canary: Canary) -> set[str]:
-    return {canary.apex_service, canary.primary_service, canary.canary_service}
+    return bool(_names(rule) & gateway_rules.our_names(canary))
 
 
 def _names(rule: Object) -> set[str]:

@@ -28,8 +28,9 @@ class Parts:
 
     matches: list[Object]
     filters: list[Object]
-    timeouts: Object | None
+    timeouts: Object | None = None
     retry: Object | None = None
+    dialect: http_match.Dialect = http_match.GATEWAY
 
 
 def rules(canary: Canary, route: Route, *, complete: bool) -> list[Object]:
@@ -72,7 +73,7 @@ def split(canary: Canary, route: Route, parts: Parts, *, primary_cookie: bool) -
 
 def _tested(canary: Canary, route: Route, parts: Parts) -> list[Object]:
     """Requests that meet the conditions follow the split, all others stay on the primary."""
-    conditions = http_match.gateway_conditions(canary.analysis.match)
+    conditions = http_match.gateway_conditions(canary.analysis.match, parts.dialect)
     tested = http_match.crossed(conditions, parts.matches, ("headers", "queryParams"))
     primary = [_backend(canary, canary.primary_service, 100)]
     return [
@@ -212,26 +213,23 @@ def mirrors(canary: Canary, rule: Object) -> bool:
     return any(backend.get("name") == canary.canary_service for backend in backends)
 
 
+def our_names(canary: Canary) -> set[str]:
+    """The Services whose rules are ours."""
+    return {canary.apex_service, canary.primary_service, canary.canary_service}
+
+
 def on_live(canary: Canary, live: Sequence[Object], built: Sequence[Object]) -> list[Object]:
     """The rules on our live ones, with what others added to rules and backends.
 
     Rules for other Services stay where they are, before or after ours (S28).
     """
-    replaced = {canary.apex_service, canary.primary_service, canary.canary_service}
-    ours = [index for index, rule in enumerate(live) if replaced & weights(rule).keys()]
-    first = ours[0] if ours else 0
-    foreign = [(index, rule) for index, rule in enumerate(live) if index not in ours]
-    bases = objects.aligned([live[index] for index in ours], len(built))
-    return [
-        *(rule for index, rule in foreign if index < first),
-        *(
-            objects.patched(old, rule | {"backendRefs": _backends_on(old, rule["backendRefs"])})
-            for old, rule in zip(bases, built, strict=True)
-        ),
-        *(rule for index, rule in foreign if index >= first),
+    names = our_names(canary)
+    return objects.merged(live, built, lambda rule: bool(names & weights(rule).keys()), _rule_on)
+
+
+def _rule_on(old: Object, built: Object) -> Object:
+    known = {entry.get("name"): entry for entry in objects.items(old.get("backendRefs"))}
+    backends = [
+        objects.patched(known.get(entry["name"], {}), entry) for entry in built["backendRefs"]
     ]
-
-
-def _backends_on(rule: Object, backends: Sequence[Object]) -> list[Object]:
-    by_name = {entry.get("name"): entry for entry in objects.items(rule.get("backendRefs"))}
-    return [objects.patched(by_name.get(entry["name"], {}), entry) for entry in backends]
+    return objects.patched(old, built | {"backendRefs": backends})

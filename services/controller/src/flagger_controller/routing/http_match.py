@@ -5,6 +5,7 @@ rule for the canary would match everybody (routing.md S4).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from flagger_controller.api.base import Object
@@ -15,6 +16,18 @@ from flagger_controller.routing.affinity import COOKIE
 PATH_TYPES: Final = {"regex": "RegularExpression", "exact": "Exact", "prefix": "PathPrefix"}
 """Istio's name to Gateway API's, first hit wins."""
 VALUE_TYPES: Final = {"exact": "Exact", "regex": "RegularExpression"}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A kind of route that says its matches in Gateway API's form."""
+
+    name: str = "Gateway API"
+    headers: Mapping[str, str] = field(default_factory=lambda: VALUE_TYPES)
+    """Istio's operators on headers to those of the route, first hit wins."""
+
+
+GATEWAY: Final = Dialect()
 ROOT: Final[Mapping[str, Any]] = {"path": {"type": "PathPrefix", "value": "/"}}
 """What the API server makes of a match without a path; written out so that it is no drift."""
 ISTIO_CONDITIONS: Final = ("headers", "queryParams", "sourceLabels")
@@ -56,7 +69,7 @@ def istio_sticky(matches: Sequence[Object], pattern: str) -> list[Object]:
     ]
 
 
-def gateway_matches(matches: Iterable[Object]) -> list[Object]:
+def gateway_matches(matches: Iterable[Object], dialect: Dialect = GATEWAY) -> list[Object]:
     """The service's matches in Gateway API's form (routing.md 7.2).
 
     Members without a counterpart there (scheme, authority, port, ...) are dropped, and so is an
@@ -66,12 +79,13 @@ def gateway_matches(matches: Iterable[Object]) -> list[Object]:
         ConfigError: an operator that Gateway API does not have.
     """
     mapped = [
-        gateway_match(match, f"spec.service.match[{index}]") for index, match in enumerate(matches)
+        gateway_match(match, f"spec.service.match[{index}]", dialect)
+        for index, match in enumerate(matches)
     ]
     return [{**ROOT, **match} for match in mapped if match] or [dict(ROOT)]
 
 
-def gateway_match(match: Object, place: str) -> Object:
+def gateway_match(match: Object, place: str, dialect: Dialect = GATEWAY) -> Object:
     """One match in Gateway API's form, without what has no counterpart there.
 
     Raises:
@@ -79,20 +93,20 @@ def gateway_match(match: Object, place: str) -> Object:
     """
     mapped: Object = {}
     if uri := match.get("uri"):
-        kind, value = _operator(uri, PATH_TYPES, f"{place}.uri")
+        kind, value = _operator(uri, PATH_TYPES, f"{place}.uri", dialect)
         mapped["path"] = {"type": kind, "value": value}
     if method := match.get("method"):
-        mapped["method"] = _operator(method, {"exact": "Exact"}, f"{place}.method")[1]
-    for member in ("headers", "queryParams"):
+        mapped["method"] = _operator(method, {"exact": "Exact"}, f"{place}.method", dialect)[1]
+    for member, kinds in (("headers", dialect.headers), ("queryParams", VALUE_TYPES)):
         if conditions := match.get(member):
             mapped[member] = [
-                _value_match(name, conditions[name] or {}, f"{place}.{member}.{name}")
+                _value_match(name, conditions[name] or {}, kinds, f"{place}.{member}", dialect)
                 for name in sorted(conditions)
             ]
     return mapped
 
 
-def gateway_conditions(conditions: Iterable[Object]) -> list[Object]:
+def gateway_conditions(conditions: Iterable[Object], dialect: Dialect = GATEWAY) -> list[Object]:
     """The conditions of the analysis in Gateway API's form.
 
     Raises:
@@ -101,8 +115,8 @@ def gateway_conditions(conditions: Iterable[Object]) -> list[Object]:
     mapped = []
     for index, condition in enumerate(conditions):
         if condition.get("sourceLabels"):
-            raise _refused(index, "sourceLabels do not exist in Gateway API")
-        match = gateway_match(condition, f"spec.analysis.match[{index}]")
+            raise _refused(index, f"sourceLabels do not exist in {dialect.name}")
+        match = gateway_match(condition, f"spec.analysis.match[{index}]", dialect)
         if not match.get("headers") and not match.get("queryParams"):
             raise _refused(index, "has no header or query parameter and would match every request")
         mapped.append(match)
@@ -148,17 +162,21 @@ def _without_cookie(headers: Iterable[Object]) -> list[Object]:
     return [header for header in headers if header["name"].lower() != COOKIE.lower()]
 
 
-def _value_match(name: str, matcher: Mapping[str, Any], place: str) -> Object:
-    kind, value = _operator(matcher, VALUE_TYPES, place)
+def _value_match(
+    name: str, matcher: Mapping[str, Any], kinds: Mapping[str, str], place: str, dialect: Dialect
+) -> Object:
+    kind, value = _operator(matcher, kinds, f"{place}.{name}", dialect)
     return {"type": kind, "name": name, "value": value}
 
 
-def _operator(matcher: Mapping[str, Any], kinds: Mapping[str, str], place: str) -> tuple[str, str]:
+def _operator(
+    matcher: Mapping[str, Any], kinds: Mapping[str, str], place: str, dialect: Dialect
+) -> tuple[str, str]:
     for operator, kind in kinds.items():
         if matcher.get(operator):
             return kind, str(matcher[operator])
     raise ConfigError(
-        f"{place}: Gateway API has no {' or '.join(sorted(matcher)) or 'empty'} operator here, "
+        f"{place}: {dialect.name} has no {' or '.join(sorted(matcher)) or 'empty'} operator here, "
         f"use {' or '.join(sorted(kinds))}"
     )
 

@@ -4,7 +4,7 @@ The objects of other projects are dicts and are handled as values: nothing here 
 arguments, and an object that needs no change is returned itself, so that `is` tells.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -75,6 +75,30 @@ def aligned(live: Sequence[Object], length: int) -> list[Object]:
     """
     last = list(live)[max(0, len(live) - length) :]
     return [{} for _ in range(length - len(last))] + last
+
+
+def merged(
+    live: Sequence[Object],
+    built: Sequence[Object],
+    ours: Callable[[Object], bool],
+    merge: Callable[[Object, Object], Object],
+) -> list[Object]:
+    """The built entries where the first of ours is; those of others stay before or after them.
+
+    Args:
+        live: the entries that are there.
+        built: what is to become of ours.
+        ours: does a live entry belong to us?
+        merge: makes one entry of a live one, or {}, and the built one.
+    """
+    bases = aligned([entry for entry in live if ours(entry)], len(built))
+    kept = [(index, entry) for index, entry in enumerate(live) if not ours(entry)]
+    first = next((index for index, entry in enumerate(live) if ours(entry)), 0)
+    return [
+        *(entry for index, entry in kept if index < first),
+        *(merge(old, new) for old, new in zip(bases, built, strict=True)),
+        *(entry for index, entry in kept if index >= first),
+    ]
 
 
 def items(value: Any) -> Iterable[Any]:
