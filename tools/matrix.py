@@ -24,6 +24,8 @@ LEGEND: Final = """
   clients that count (`e2e/`); *schema of the vendor* that an API server with the vendor's own
   definitions takes every documented object and gives it back as it is; *schema of ours* the same
   with a minimal definition, as the vendor's cannot be had without its registry.
+- **`kuma`**: conditions and mirroring with a [MeshHTTPRoute](kuma.md#meshhttproute), which a Canary
+  asks for; a TrafficRoute has weights only.
 """
 REAL: Final = {
     "contour": "real Contour",

@@ -148,6 +148,7 @@ def test_rights_cover_what_a_rollout_needs(render: Render) -> None:
         ("networking.k8s.io", "ingresses"),
     ]:
         assert found[key] == cared_for, key
+    assert found["kuma.io", "meshhttproutes"] == cared_for | {"delete"}
     budgets = {"get", "list", "watch", "create", "update", "delete"}
     assert found["policy", "poddisruptionbudgets"] == budgets
     assert found["serving.knative.dev", "services"] == {"get", "list", "watch", "update"}

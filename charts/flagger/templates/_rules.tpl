@@ -72,8 +72,8 @@ knative:
     verbs: [get, list, watch]
 kubernetes: []
 kuma:
-  # Cluster-scoped, so no canary can own them.
-  {{- include "flagger.removed" (list "kuma.io" "trafficroutes") | nindent 2 }}
+  # No canary owns a TrafficRoute, which is cluster-scoped, or a MeshHTTPRoute that was there before.
+  {{- include "flagger.removed" (list "kuma.io" "trafficroutes" "meshhttproutes") | nindent 2 }}
 linkerd:
   {{- include "flagger.managed" (list "split.smi-spec.io" "trafficsplits") | nindent 2 }}
 nginx:

@@ -216,7 +216,16 @@ def _gloo(sight: Sight) -> list[Split]:
 
 
 def _kuma(sight: Sight) -> list[Split]:
-    """The tag of a service begins with the name of the Service."""
+    """A MeshHTTPRoute wins; the tag of a service in a TrafficRoute begins with its name."""
+    route = sight.spec(resources.MESH_HTTP_ROUTES, sight.canary.apex_service)
+    rules = [
+        rule["default"]["backendRefs"] for entry in route.get("to", []) for rule in entry["rules"]
+    ]
+    if rules:
+        return [
+            sight.split((sight.service(entry["name"]), entry["weight"]) for entry in rule)
+            for rule in rules
+        ]
     conf = sight.spec(resources.TRAFFIC_ROUTES, sight.canary.apex_service).get("conf")
     if not conf:
         return []

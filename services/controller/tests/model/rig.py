@@ -7,7 +7,7 @@ Time is virtual (looptime). A process is everything that dies with a crash: cach
 import asyncio
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -214,13 +214,15 @@ class Rig:
         body = self.found(ref)
         return int(body["spec"]["replicas"])
 
-    def deploy(self, **spec: Any) -> None:
+    def deploy(self, annotations: Mapping[str, str] | None = None, **spec: Any) -> None:
         """Target and Canary, as users apply them."""
         kind = KINDS[self.kind]
         self.api.put(self.target, kind.made("1"))
         body = canary(**{**aim(self.kind), **spec})
         if not kind.twin:
             del body["spec"]["service"]
+        if annotations:
+            body["metadata"]["annotations"] = dict(annotations)
         self.api.put(CANARY, body)
 
     def push(self, tag: str) -> None:

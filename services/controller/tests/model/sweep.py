@@ -71,6 +71,8 @@ class Scenario:
     kind: str = "Deployment"
     own: Mapping[Ref, Object] = field(default_factory=dict)
     """What users have beside target and Canary."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Of the Canary."""
     first: bool = False
     """Also the writes of the first release fail; they are the same in the scenarios without."""
 
@@ -109,7 +111,7 @@ def begin(scenario: Scenario) -> Rig:
         rig.judge.values[0] = Unmeasured("no values")
     for ref, body in scenario.own.items():
         rig.api.put(ref, body)
-    rig.deploy(**scenario.spec)
+    rig.deploy(scenario.annotations, **scenario.spec)
     return rig
 
 

@@ -29,7 +29,13 @@ from .worlds import WORLDS, World
 pytestmark = pytest.mark.looptime
 
 THOROUGH = not PROFILE.derandomize
-SERVICE = {"port": 80, "targetPort": 9898, "meshName": "prod", "gatewayRefs": [{"name": "edge"}]}
+SERVICE = {
+    "port": 80,
+    "targetPort": 9898,
+    "appProtocol": "http",
+    "meshName": "prod",
+    "gatewayRefs": [{"name": "edge"}],
+}
 MATCH = [{"headers": {"x-beta": {"exact": "1"}}}]
 STEPS = {"stepWeight": 25, "maxWeight": 50}
 ITERATIONS = {"iterations": 2}
@@ -107,13 +113,13 @@ def scenario(world: World, strategy: Strategy, ending: Scenario) -> Scenario:
         analysis["metrics"] = said.pop("metrics")
     provider = {"provider": world.provider, "service": SERVICE, "analysis": analysis}
     spec = {**world.spec, **provider, **said}
-    return replace(ending, spec=spec, kind=world.kind, own=world.own)
+    return replace(ending, spec=spec, kind=world.kind, own=world.own, annotations=world.annotations)
 
 
 def cases() -> Iterator[Any]:
     """All that the providers can do."""
     for name, world in WORLDS.items():
-        can = router_for(world.provider, RouterSettings()).capabilities
+        can = router_for(world.provider, RouterSettings()).capabilities.of(world.annotations)
         for key, strategy in STRATEGIES.items():
             if strategy.can(can) and key not in world.without:
                 for ending in EVERY if THOROUGH else strategy.endings:

@@ -35,6 +35,8 @@ class World:
     cookies: Mapping[str, Any] = field(
         default_factory=lambda: {"cookieName": "ck", "primaryCookieName": "pk"}
     )
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Of the Canary."""
 
 
 def _reference(ref: Ref) -> Object:
@@ -131,6 +133,9 @@ WORLDS: Mapping[str, World] = {
     "kubernetes": World("kubernetes"),
     "kubernetes, own Service": World("kubernetes", own=SERVED),
     "kuma": World("kuma"),
+    "kuma, MeshHTTPRoute": World(
+        "kuma", annotations={"flagger.app/kuma-route": "MeshHTTPRoute", "kuma.io/mesh": "retail"}
+    ),
     "nginx": _referring("nginx", "ingressRef", resources.INGRESSES, INGRESS, cookies=ONE_COOKIE),
     "skipper": _referring("skipper", "ingressRef", resources.INGRESSES, INGRESS),
     "smi:v1alpha1": World("smi:v1alpha1"),

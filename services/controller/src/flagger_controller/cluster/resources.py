@@ -56,6 +56,7 @@ ROUTE_TABLES: Final = Resource("gateway.solo.io", "v1", "routetables", "RouteTab
 TRAFFIC_ROUTES: Final = Resource(
     "kuma.io", "v1alpha1", "trafficroutes", "TrafficRoute", namespaced=False
 )
+MESH_HTTP_ROUTES: Final = Resource("kuma.io", "v1alpha1", "meshhttproutes", "MeshHTTPRoute")
 TRAFFIC_SPLITS_1: Final = Resource("split.smi-spec.io", "v1alpha1", "trafficsplits", "TrafficSplit")
 TRAFFIC_SPLITS_2: Final = Resource("split.smi-spec.io", "v1alpha2", "trafficsplits", "TrafficSplit")
 TRAFFIC_SPLITS_3: Final = Resource("split.smi-spec.io", "v1alpha3", "trafficsplits", "TrafficSplit")

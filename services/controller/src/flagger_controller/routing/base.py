@@ -32,6 +32,14 @@ class Capabilities:
     session_affinity: bool = False
     early: tuple[Resource, ...] = ()
     """Kinds that exist before the primary's pods, which get their proxy by them (section 3.2)."""
+    needs: tuple[str, str] | None = None
+    """Annotation and value without which a Canary has weights only."""
+
+    def of(self, annotations: Mapping[str, str]) -> "Capabilities":
+        """What there is for a Canary with these annotations."""
+        if self.needs is None or annotations.get(self.needs[0]) == self.needs[1]:
+            return self
+        return Capabilities()
 
 
 @dataclass(frozen=True)
@@ -119,11 +127,18 @@ def refuse_mirror(canary: Canary, provider: str, capabilities: Capabilities) -> 
     Raises:
         ConfigError: the Canary has `analysis.mirror`.
     """
-    if canary.analysis.mirror and capabilities.weights and not capabilities.mirror:
+    can = capabilities.of(canary.metadata.annotations)
+    if canary.analysis.mirror and can.weights and not can.mirror:
+        lacking = without(capabilities) if capabilities.mirror else ""
         raise ConfigError(
-            f"spec.analysis.mirror cannot be served by provider {provider}: remove it, "
+            f"spec.analysis.mirror cannot be served by provider {provider}{lacking}: remove it, "
             "or use a provider that mirrors requests, such as istio, gatewayapi:v1 or traefik"
         )
+
+
+def without(capabilities: Capabilities) -> str:
+    """What a Canary lacks that has not all capabilities, after the name of its provider."""
+    return f" without the annotation {': '.join(capabilities.needs or ())}"
 
 
 def refuse_match(canary: Canary, provider: str) -> None:

@@ -15,12 +15,20 @@ from flagger_controller.routing.base import Capabilities, Router, RouterSettings
 
 from . import referenced
 
+MESH_HTTP_ROUTE = "kuma, MeshHTTPRoute"
 LABELLED = (
     *("traefik", "gatewayapi:v1", "gatewayapi:v1beta1", "istio", "contour", "gloo", "kuma"),
+    MESH_HTTP_ROUTE,
 )
 """Providers whose route has the apex metadata."""
 UNOWNED = ("kuma",)
 """Providers whose route no Canary can own, because it is cluster-scoped."""
+VARIANTS: Mapping[str, Mapping[str, str]] = {
+    MESH_HTTP_ROUTE: {"flagger.app/kuma-route": "MeshHTTPRoute"},
+}
+"""Providers that become another one by annotations of the Canary."""
+REFUSED: Mapping[str, tuple[str, ...]] = {MESH_HTTP_ROUTE: ("timeout", "corsPolicy")}
+"""What of `spec.service` a provider does not take."""
 COPYING = tuple(referenced.COPIED)
 """Providers whose route is made from an object of the user, and named after it."""
 GENERATING = (*LABELLED, *COPYING, "smi:v1alpha1", "smi:v1alpha2", "appmesh", "appmesh:v1beta2")
@@ -32,6 +40,7 @@ MIRRORED = Route(mirrored=True)
 WEIGHTS = tuple(Route(primary=100 - weight, canary=weight) for weight in range(101))
 SERVICE: Mapping[str, Any] = {
     "port": 80,
+    "appProtocol": "http",
     "gatewayRefs": [{"name": "edge"}],
     "meshName": "prod",
     "hosts": ["shop.example.org"],
@@ -90,7 +99,12 @@ ANNOTATED: Mapping[str, tuple[str, Sequence[str]]] = {
 
 
 def router_of(provider: str, *, own: bool = True) -> Router:
-    return router_for(provider, RouterSettings(own_references=own))
+    return router_for(provider.partition(",")[0], RouterSettings(own_references=own))
+
+
+def capabilities_of(provider: str) -> Capabilities:
+    """What a provider can do for Canaries with the annotations that it has here."""
+    return router_of(provider).capabilities.of(VARIANTS.get(provider, {}))
 
 
 def carrier(router: Router, canary: Canary) -> Ref:
@@ -99,13 +113,15 @@ def carrier(router: Router, canary: Canary) -> Ref:
 
 
 def canary_for(provider: str, analysis: Mapping[str, Any], **service: Any) -> Canary:
+    metadata = {"name": "cart", "namespace": "shop", "uid": "6f1c2a9e"}
+    given = {**SERVICE, **service}
     return Canary.from_api(
         {
-            "metadata": {"name": "cart", "namespace": "shop", "uid": "6f1c2a9e"},
+            "metadata": metadata | {"annotations": VARIANTS.get(provider, {})},
             "spec": {
-                "provider": provider,
+                "provider": provider.partition(",")[0],
                 "targetRef": {**TARGETS.get(provider, DEPLOYMENT), "name": "cart"},
-                "service": {**SERVICE, **service},
+                "service": {key: given[key] for key in given.keys() - REFUSED.get(provider, ())},
                 **referenced.REFERENCES.get(provider, {}),
                 "analysis": {"interval": "1m", **analysis},
             },
@@ -140,7 +156,7 @@ def own_refs(router: Router, canary: Canary) -> tuple[Ref, ...]:
 
 def routes_of(provider: str, analysis: Mapping[str, Any]) -> tuple[Route, ...]:
     """Every split that the engine can ask for with this analysis."""
-    if "match" in analysis and not router_of(provider).capabilities.match_weights:
+    if "match" in analysis and not capabilities_of(provider).match_weights:
         return FIRST, LAST
     return (*WEIGHTS, MIRRORED) if analysis.get("mirror") else WEIGHTS
 
@@ -153,7 +169,7 @@ def few_of(provider: str, analysis: Mapping[str, Any], *canary: int) -> tuple[Ro
 
 def strategies(provider: str) -> dict[str, Mapping[str, Any]]:
     """Every strategy that a provider has."""
-    capabilities = router_of(provider).capabilities
+    capabilities = capabilities_of(provider)
     lone = {"sessionAffinity": {"cookieName": "ck"}} if provider in ONE_COOKIE else {}
     return {
         name: {key: lone.get(key, value) for key, value in analysis.items()}
@@ -180,12 +196,13 @@ def entries(body: Object) -> list[Object]:
         return []
     spec = body["spec"]
     rules = [rule for name in ("rules", "http", "tcp", "routes") for rule in spec.get(name, ())]
+    rules += [rule for entry in spec.get("to", ()) for rule in entry["rules"]]
     destinations = [entry for route in spec.get("routes", ()) for entry in _destinations(route)]
     backends = [
         backend
         for rule in rules
         for name in ("backendRefs", "route", "services", "backends")
-        for backend in rule.get(name, ())
+        for backend in rule.get("default", rule).get(name, ())
     ]
     mirroring = [spec["mirroring"], *spec["mirroring"]["mirrors"]] if "mirroring" in spec else ()
     weighted = spec.get("weighted", {}).get("services", ())

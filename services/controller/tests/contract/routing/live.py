@@ -21,6 +21,7 @@ def stored(body: Object) -> Object:
         "ApisixRoute": apisix_route_defaults,
         "HTTPProxy": http_proxy_defaults,
         "HTTPRoute": http_route_defaults,
+        "MeshHTTPRoute": mesh_http_route_defaults,
         "TraefikService": traefik_service_defaults,
         "VirtualNode": app_mesh_defaults,
         "VirtualRouter": app_mesh_defaults,
@@ -60,6 +61,17 @@ def http_route_defaults(spec: Object) -> None:
         for entry in rule.get("filters", ()):
             if entry["type"] == "CORS":
                 entry["cors"].setdefault("maxAge", 5)
+
+
+def mesh_http_route_defaults(spec: Object) -> None:
+    for rule in (rule for entry in spec["to"] for rule in entry["rules"]):
+        for match in rule["matches"]:
+            for condition in match.get("headers", ()):
+                condition.setdefault("type", "Exact")
+        filters = rule["default"].get("filters", ())
+        mirrors = [entry["requestMirror"] for entry in filters if "requestMirror" in entry]
+        for backend in (*rule["default"]["backendRefs"], *(m["backendRef"] for m in mirrors)):
+            backend.setdefault("weight", 1)
 
 
 def traefik_service_defaults(spec: Object) -> None:
