@@ -20,6 +20,8 @@ FAKE_POD_RANGE: Final = "198.18.0.0/16"
 """Addresses that fake pods show; nothing ever listens there."""
 FAKE_NODE_ADDRESS: Final = "198.18.255.1"
 LEASE_SECONDS: Final = 40
+FRONT_PROXY: Final = "front-proxy-client"
+"""Who the API server is to the API servers behind it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Layout:
     def ca_file(self) -> pathlib.Path:
         """Certificate that the API server's is signed with."""
         return self.folder / "pki" / "ca.crt"
+
+    @property
+    def front_proxy(self) -> pathlib.Path:
+        """What the API server shows to the API servers behind it, and who signed it."""
+        return self.folder / "front-proxy"
 
     @property
     def audit_policy(self) -> pathlib.Path:
@@ -112,6 +119,22 @@ def apiserver(
         *extra,
     )
     return layout.command("kube-apiserver", argv)
+
+
+def aggregating(layout: Layout, client: certificates.Pair) -> tuple[str, ...]:
+    """Return the API server's arguments for passing requests on to others, as in real clusters.
+
+    Those trust the headers of whoever has a certificate of the front proxy's own authority.
+    """
+    return (
+        f"--proxy-client-cert-file={client.certificate}",
+        f"--proxy-client-key-file={client.key}",
+        f"--requestheader-client-ca-file={layout.front_proxy}/ca.crt",
+        f"--requestheader-allowed-names={FRONT_PROXY}",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+    )
 
 
 def audited(layout: Layout) -> tuple[str, ...]:

@@ -168,7 +168,8 @@ class ControlPlane:
         service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
         domain = f"kubernetes.default.svc.{settings.CLUSTER_DOMAIN}"
         serving = self.authority.issue("kube-apiserver", names=(*service, domain, *names))
-        arguments = [*options.api_arguments]
+        front_proxy = certificates.Authority(layout.front_proxy).issue(components.FRONT_PROXY)
+        arguments = [*components.aggregating(layout, front_proxy), *options.api_arguments]
         if options.audit:
             audit.write_policy(layout.audit_policy)
             arguments += components.audited(layout)

@@ -210,8 +210,13 @@ class KubeClient(Protocol):
         """Read one object, past the cache."""
         ...
 
-    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Object:
-        """GET what is no object, such as the API of a metrics adapter."""
+    async def read(
+        self, path: str, params: Mapping[str, str] | None = None, *, seconds: float | None = None
+    ) -> Object:
+        """GET what is no object, such as the API of a metrics adapter.
+
+        `seconds`: no further attempt begins after them; None: as for every call.
+        """
         ...
 
     async def list(self, resource: Resource, namespace: str = "") -> list[Object]:

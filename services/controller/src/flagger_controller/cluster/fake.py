@@ -154,7 +154,9 @@ class FakeApi:
         await self._read("get", ref)
         return self.memory.get(ref)
 
-    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Object:
+    async def read(
+        self, path: str, params: Mapping[str, str] | None = None, *, seconds: float | None = None
+    ) -> Object:
         """GET what is no object: there is nothing else here."""
         raise api_error(404, "NotFound", "404 page not found", call=Call("get", path))
 

@@ -104,9 +104,12 @@ class HttpClient:
         """Address of the API server."""
         return self._login.server
 
-    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Object:
+    async def read(
+        self, path: str, params: Mapping[str, str] | None = None, *, seconds: float | None = None
+    ) -> Object:
         """GET anything else, such as `/version`."""
-        return await self._object(Request(Call("get", path), params or {}))
+        call = Call("get", path)
+        return decode_object(call, await self._call(Request(call, params or {}), seconds))
 
     async def get(self, ref: Ref) -> Object:
         """Read one object."""
@@ -210,9 +213,9 @@ class HttpClient:
                 for line in lines:
                     yield line
 
-    async def _call(self, request: Request) -> bytes:
+    async def _call(self, request: Request, seconds: float | None = None) -> bytes:
         clock = asyncio.get_running_loop().time
-        deadline = clock() + self._settings.deadline
+        deadline = clock() + (self._settings.deadline if seconds is None else seconds)
         pause = self._settings.backoff
         for attempt in range(1, self._settings.attempts + 1):
             await self._throttle.wait()

@@ -37,9 +37,11 @@ class SplitClient:
         """Read one object."""
         return await self._of(ref.resource).get(ref)
 
-    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Object:
+    async def read(
+        self, path: str, params: Mapping[str, str] | None = None, *, seconds: float | None = None
+    ) -> Object:
         """GET what is no object."""
-        return await self._local.read(path, params)
+        return await self._local.read(path, params, seconds=seconds)
 
     async def list(self, resource: Resource, namespace: str = "") -> list[Object]:
         """Read all objects of a kind."""

@@ -59,8 +59,10 @@ class MetricSource(Protocol):
 class Reader(Protocol):
     """An API server that can be asked for more than objects."""
 
-    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Object:
-        """GET what is no object."""
+    async def read(
+        self, path: str, params: Mapping[str, str] | None = None, *, seconds: float | None = None
+    ) -> Object:
+        """GET what is no object; tried again for so many seconds at most."""
         ...
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from flagger_controller import net
 from flagger_controller.cluster.client import ApiError, Object
+from flagger_controller.cluster.failures import Kind
 from flagger_controller.metrics import quantity, web
 from flagger_controller.metrics.base import (
     NoValues,
@@ -19,6 +20,15 @@ from flagger_controller.metrics.base import (
 
 _ROOT: Final = "/apis/external.metrics.k8s.io/v1beta1"
 _TIMEOUT: Final = net.DEFAULT_TIMEOUT
+_LAST_ATTEMPT: Final = _TIMEOUT - 1.0
+"""When an adapter that is away is asked for the last time: that it is away must be heard in time,
+and not be taken for silence."""
+_REMEDIES: Final[Mapping[Kind, str]] = {
+    Kind.FORBIDDEN: "add externalmetrics to rbac.providers of the chart, or allow get and list of"
+    " external.metrics.k8s.io",
+    Kind.NOT_SERVED: "no adapter is registered for external.metrics.k8s.io: install one",
+    Kind.UNAVAILABLE: "see kubectl describe apiservice v1beta1.external.metrics.k8s.io",
+}
 
 
 class ExternalMetrics:
@@ -55,12 +65,13 @@ class ExternalMetrics:
     async def _read(self, path: str, params: Mapping[str, str]) -> Object:
         try:
             async with asyncio.timeout(_TIMEOUT):
-                return await self._server.read(path, params)
+                return await self._server.read(path, params, seconds=_LAST_ATTEMPT)
         except TimeoutError as error:
             text = f"error querying external metrics API: no answer within {_TIMEOUT:g} s"
             raise SourceTimeout(text) from error
         except ApiError as error:
-            raise SourceError(f"error querying external metrics API: {error.message}") from error
+            text = "; ".join(filter(None, (error.message, _REMEDIES.get(error.kind))))
+            raise SourceError(f"error querying external metrics API: {text}") from error
         except SourceTimeout as error:
             raise SourceTimeout(f"error querying external metrics API: {error}") from error
         except SourceError as error:
@@ -81,7 +92,9 @@ class _Elsewhere:
             authority=web.authority(setup.secret),
         )
 
-    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Object:
+    async def read(
+        self, path: str, params: Mapping[str, str] | None = None, *, seconds: float | None = None
+    ) -> Object:
         reply = await self._web.get(f"{self._address}{path}", params)
         if reply.status != web.OK:
             status = f"{reply.status} {reply.reason}".strip()

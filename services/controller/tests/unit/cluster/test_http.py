@@ -146,6 +146,13 @@ async def test_reads_are_not_retried_for_ever() -> None:
         assert len(it.script.calls) == 4
 
 
+async def test_no_attempt_begins_after_the_patience_of_the_caller() -> None:
+    async with talk(failure(503, message="no adapter")) as it:
+        with pytest.raises(ApiUnavailable, match="no adapter"):
+            await it.client.read("/apis/external.metrics.k8s.io/v1beta1", seconds=2.0)
+        assert it.pauses == [0.5, 1.0]
+
+
 async def test_a_definite_answer_is_not_retried() -> None:
     async with talk(failure(403)) as it:
         with pytest.raises(ApiError):

@@ -96,7 +96,9 @@ async def test_what_the_api_server_says(
 class Hanging(FakeApi):
     """An API server whose adapter does not answer."""
 
-    async def read(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+    async def read(
+        self, path: str, params: Mapping[str, str] | None = None, *, seconds: float | None = None
+    ) -> dict[str, Any]:
         await asyncio.Event().wait()
         raise AssertionError
 
