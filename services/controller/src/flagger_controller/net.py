@@ -25,6 +25,8 @@ DEFAULT_TIMEOUT: Final = 5.0
 """Seconds for one call, answer included, unless the caller says otherwise (metrics.md 9.2)."""
 DEFAULT_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read; a receiver must not be able to exhaust our memory."""
+AUTHORITY: Final = "ca.crt"
+"""Key of a Secret with certificates (PEM) to trust instead of the system's."""
 MAX_REDIRECTS: Final = 10
 _CONNECT_TIMEOUT: Final = 30.0
 _CLOSE_TIMEOUT: Final = 0.5
@@ -217,9 +219,11 @@ def trust(authority: str) -> ssl.SSLContext:
         Unusable: it has no certificates.
     """
     try:
+        if not authority:  # means the system's to `ssl`
+            raise ValueError("no certificates")
         return ssl.create_default_context(cadata=authority)
     except (ssl.SSLError, ValueError) as error:
-        raise Unusable("the certificates to trust (ca.crt) are not PEM") from error
+        raise Unusable(f"the certificates to trust ({AUTHORITY}) are not PEM") from error
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

@@ -52,6 +52,8 @@ class Address:
     """`user:password` for basic authentication, where there is no token."""
     key: str = field(default="", repr=False)
     """Signs what is posted."""
+    authority: str = field(default="", repr=False)
+    """Certificates to trust, as PEM, instead of the system's."""
     proxy: str = field(default="", repr=False)
     """Use this proxy whatever the environment says."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)

@@ -63,6 +63,7 @@ class Postman:
             url=post.url,
             headers=(_JSON, *post.headers, *address.headers),
             body=post.body,
+            authority=address.authority,
             proxy=address.proxy,
             limit=_BODY_LIMIT,
         )

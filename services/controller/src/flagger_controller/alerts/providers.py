@@ -6,6 +6,7 @@ AlertProvider and Secret are read for every alert, so a change of either counts 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from flagger_controller import net
 from flagger_controller.alerts.base import Address
 from flagger_controller.api.alertprovider import AlertProvider
 from flagger_controller.api.canary import AlertRoute, Canary
@@ -78,6 +79,7 @@ class Providers:
             secret = await self._secret(namespace, spec.secret_ref.name)
             if "address" not in secret:
                 raise Problem("secret does not contain an address")
+            _check_authority(secret, spec.secret_ref.name)
         found = {key: value.strip() for key, value in secret.items()}
         if not found["address"]:
             raise Problem("error: the address is empty")
@@ -87,6 +89,7 @@ class Providers:
             token=found.get("token", ""),
             login=":".join(login) if any(login) else "",
             key=found.get("hmacKey", ""),
+            authority=found.get(net.AUTHORITY, ""),
             proxy=spec.proxy.strip(),
             headers=tuple((name, each) for name, values in spec.headers.items() for each in values),
             channel=spec.channel or Address.channel,
@@ -101,6 +104,19 @@ class Providers:
             raise Problem(f'secretRef error: secrets "{name}" not found') from error
         except FlaggerError as error:
             raise Problem(f"secretRef error: {error}") from error
+
+
+def _check_authority(secret: Mapping[str, str], name: str) -> None:
+    """Refuse certificates that cannot be read; an empty key is no wish for the system's."""
+    try:
+        if net.AUTHORITY in secret:
+            net.trust(secret[net.AUTHORITY].strip())
+    except net.Unusable as error:
+        raise Problem(
+            f'secretRef error: secrets "{name}": {error};'
+            f" put the certificates of the receiver's authority under the key {net.AUTHORITY},"
+            " or remove the key to trust the system's"
+        ) from error
 
 
 def reference(canary: Canary, route: AlertRoute) -> tuple[str, str]:

@@ -216,7 +216,7 @@ ALERT_PROVIDER: Final[Facts] = {
     "spec.type": _enum("Kind of receiver.", *CHANNELS),
     "spec.address": _say("URL to post to."),
     "spec.secretRef": _say(
-        "Secret with address and credentials (token, username, password, hmacKey), in this "
+        "Secret with address, credentials (token, username, password, hmacKey) and ca.crt, in this "
         "namespace."
     ),
     "spec.channel": _say("Channel to write to (general)."),

@@ -3,6 +3,7 @@
 import urllib.parse
 from typing import Any, Final
 
+from flagger_controller import net
 from flagger_controller.metrics import promql, web
 from flagger_controller.metrics.base import (
     NoValues,
@@ -55,7 +56,7 @@ class Graphite:
 
 def _login(setup: Setup) -> str:
     """The Authorization header; a Secret may also bring nothing but certificates."""
-    if setup.provider.secret_ref is None or set(setup.secret) == {web.AUTHORITY}:
+    if setup.provider.secret_ref is None or set(setup.secret) == {net.AUTHORITY}:
         return ""
     username = setup.credential("username", "a username")
     password = setup.credential("password", "a password")

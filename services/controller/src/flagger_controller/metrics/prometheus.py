@@ -3,6 +3,7 @@
 import urllib.parse
 from typing import Any, Final
 
+from flagger_controller import net
 from flagger_controller.api.base import SecretReference
 from flagger_controller.api.metrictemplate import MetricTemplateProvider
 from flagger_controller.metrics import promql, web
@@ -84,7 +85,7 @@ def _headers(provider: MetricTemplateProvider, login: str) -> web.Headers:
 
 def _login(setup: Setup) -> str:
     """The Authorization header; a Secret may also bring nothing but certificates."""
-    if setup.provider.secret_ref is None or set(setup.secret) == {web.AUTHORITY}:
+    if setup.provider.secret_ref is None or set(setup.secret) == {net.AUTHORITY}:
         return ""
     if "token" in setup.secret:
         token = setup.credential("token")

@@ -19,8 +19,6 @@ T = TypeVar("T")
 
 ERROR_LIMIT: Final = 512
 """Bytes of an answer that an error shows (sharp edge M29)."""
-AUTHORITY: Final = "ca.crt"
-"""Key of a Secret with certificates (PEM) to trust instead of the system's."""
 OK: Final = 200
 BAD_REQUEST: Final = 400
 
@@ -132,7 +130,7 @@ def endpoint(provider: MetricTemplateProvider, path: str) -> str:
 
 def authority(secret: Secret) -> str:
     """The certificates to trust that a Secret brings."""
-    return secret.get(AUTHORITY, "")
+    return secret.get(net.AUTHORITY, "")
 
 
 def basic(username: str, password: str) -> str:
