@@ -10,10 +10,11 @@ import functools
 from collections.abc import Mapping
 from typing import Final
 
+from flagger_controller.errors import ConfigError
 from flagger_controller.metrics import template_parser
 from flagger_controller.metrics import template_tree as tree
 from flagger_controller.metrics.template_functions import FUNCTIONS, LAZY, truth
-from flagger_controller.metrics.template_tokens import TemplateError
+from flagger_controller.metrics.template_tokens import Fault
 from flagger_controller.metrics.template_values import Value, ValueFault, show, type_name
 from flagger_controller.metrics.variables import Variables
 
@@ -21,7 +22,12 @@ _MOST_STEPS: Final = 10_000
 _MOST_OUTPUT: Final = 64 * 1024
 _DEEPEST: Final = 50
 
-__all__ = ["TemplateError", "render"]
+
+class TemplateError(ConfigError):
+    """A template cannot be read or filled in; the text names line, column and cause."""
+
+    def __init__(self, where: str, cause: str) -> None:
+        super().__init__(f"template: {where}: {cause}")
 
 
 def render(source: str, variables: Variables) -> str:
@@ -38,8 +44,16 @@ def render(source: str, variables: Variables) -> str:
     try:
         parsed = _parse(source, frozenset(variables))
         return _Interpreter(parsed, variables).run()
+    except Fault as fault:
+        raise TemplateError(_where(source, fault.place), str(fault)) from fault
     except RecursionError:
-        raise TemplateError(1, "nested too deeply") from None
+        raise TemplateError(_where(source, 0), "nested too deeply") from None
+
+
+def _where(source: str, place: int) -> str:
+    line = source.count("\n", 0, place) + 1
+    column = place - source.rfind("\n", 0, place)
+    return f"line {line}, column {column}"
 
 
 @functools.lru_cache(maxsize=512)
@@ -74,7 +88,7 @@ class _Interpreter:
                 case tree.Output(pipe):
                     value = self._pipe(pipe, dot, scope)
                     if not pipe.names:
-                        self._write(show(value), pipe.line)
+                        self._write(show(value), pipe.place)
                 case tree.Branch():
                     self._branch(node, dot, scope)
                 case tree.Include():
@@ -82,11 +96,11 @@ class _Interpreter:
                 case tree.Jump(kind):
                     raise _Jump(kind)
 
-    def _write(self, text: str, line: int) -> None:
+    def _write(self, text: str, place: int) -> None:
         self._output.append(text)
         self._size += len(text)
         if self._size > _MOST_OUTPUT:
-            raise TemplateError(line, f"the query is longer than {_MOST_OUTPUT} characters")
+            raise Fault(place, f"the query is longer than {_MOST_OUTPUT} characters")
 
     def _branch(self, node: tree.Branch, dot: Value, scope: dict[str, Value]) -> None:
         inner = _Scope(scope)
@@ -100,7 +114,7 @@ class _Interpreter:
 
     def _range(self, node: tree.Branch, value: Value, dot: Value, scope: dict[str, Value]) -> None:
         if value is not None and not isinstance(value, Mapping):
-            raise TemplateError(node.pipe.line, f"range can't iterate over {show(value)}")
+            raise Fault(node.pipe.place, f"range can't iterate over {show(value)}")
         if not value:
             self._walk(node.otherwise, dot, scope)
             return
@@ -118,10 +132,10 @@ class _Interpreter:
     def _include(self, node: tree.Include, dot: Value, scope: dict[str, Value]) -> None:
         body = self._tree.defined.get(node.name)
         if body is None:
-            raise TemplateError(node.line, f'template "{node.name}" not defined')
+            raise Fault(node.place, f'template "{node.name}" not defined')
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise TemplateError(node.line, "exceeded maximum template depth")
+            raise Fault(node.place, "exceeded maximum template depth")
         value = self._pipe(node.pipe, dot, scope) if node.pipe else None
         self._walk(body, value, {"$": value})
         self._depth -= 1
@@ -133,7 +147,7 @@ class _Interpreter:
             try:
                 value = self._command(command, final, dot, scope)
             except ValueFault as fault:
-                raise TemplateError(command.line, str(fault)) from fault
+                raise Fault(command.place, str(fault)) from fault
         if pipe.names and pipe.declares:
             scope.update(dict.fromkeys(pipe.names, value))
         elif pipe.names:
@@ -227,9 +241,14 @@ def _assign(scope: dict[str, Value], name: str, value: Value) -> None:
 
 def _entry(value: Value, key: str) -> Value:
     if value is None:
-        raise ValueFault(f'nil data; no entry for key "{key}"')
+        raise ValueFault(
+            f'nil data; no entry for key "{key}": the names of variables have no dot before them'
+        )
     if not isinstance(value, Mapping):
         raise ValueFault(f"can't evaluate field {key} in type {type_name(value)}")
     if key not in value:
-        raise ValueFault(f'map has no entry for key "{key}"')
+        raise ValueFault(
+            f'map has no entry for key "{key}"; add it to templateVariables of the metric,'
+            f' or write {{{{ index variables "{key}" }}}} where it may be missing'
+        )
     return value[key]

@@ -5,7 +5,8 @@ from typing import Final
 
 from flagger_controller.metrics import template_tokens as tokens
 from flagger_controller.metrics import template_tree as tree
-from flagger_controller.metrics.template_tokens import Part, TemplateError, Token
+from flagger_controller.metrics.template_functions import FUNCTIONS, LAZY
+from flagger_controller.metrics.template_tokens import Fault, Part, Token
 
 _BRANCHES: Final = ("if", "with", "range")
 _ENDS: Final = ("end", "else")
@@ -22,12 +23,12 @@ def parse(source: str, functions: Collection[str]) -> tree.Tree:
         functions: names that may be called; the variables of queries are functions too.
 
     Raises:
-        TemplateError: the template cannot be read.
+        Fault: the template cannot be read.
     """
     parser = _Blocks(source, functions)
     body, end = parser.nodes(())
     if end is not None:
-        raise TemplateError(end.line, f"unexpected {{{{{end.text}}}}}")
+        raise Fault(end.place, f"unexpected {{{{{end.text}}}}}")
     return tree.Tree(body, parser.defined)
 
 
@@ -39,7 +40,7 @@ class _Blocks:
         self._functions = functions
         self._scope: list[str] = ["$"]
         self._depth = 0
-        self._line = 1
+        self._place = 0
         self._loops = 0
         self._pending: list[Token] | None = None
         self.defined: dict[str, tuple[tree.Node, ...]] = {}
@@ -48,18 +49,18 @@ class _Blocks:
         """Nodes up to one of the ending words, and that word."""
         found: list[tree.Node] = []
         for part in self._parts:
-            self._line = part.line
+            self._place = part.place
             if part.action is None:
                 if part.text:
                     found.append(tree.Text(part.text))
                 continue
-            word = part.action[0] if part.action else Token("name", "", part.line, spaced=True)
+            word = part.action[0] if part.action else Token("name", "", part.place, spaced=True)
             if word.kind == "name" and word.text in _ENDS:
                 self._pending = list(part.action[1:])
                 return tuple(found), word
             found.extend(self._node(word, part))
         if ends:
-            raise TemplateError(self._line, "unexpected EOF")
+            raise Fault(self._place, "unexpected EOF")
         return tuple(found), None
 
     def _node(self, word: Token, part: Part) -> list[tree.Node]:
@@ -70,14 +71,14 @@ class _Blocks:
             return self._named(word, rest)
         if word.kind == "name" and word.text in ("break", "continue"):
             if not self._loops:
-                raise TemplateError(word.line, f"{{{{{word.text}}}}} outside {{{{range}}}}")
+                raise Fault(word.place, f"{{{{{word.text}}}}} outside {{{{range}}}}")
             return [tree.Jump(word.text)]
-        return [tree.Output(self._pipe(list(part.action or ()), part.line, "command"))]
+        return [tree.Output(self._pipe(list(part.action or ()), part.place, "command"))]
 
     def _branch(self, word: Token, rest: list[Token]) -> tree.Branch:
-        self._enter(word.line)
+        self._enter(word.place)
         mark = len(self._scope)
-        pipe = self._pipe(rest, word.line, word.text)
+        pipe = self._pipe(rest, word.place, word.text)
         self._loops += word.text == "range"
         body, end = self.nodes(_ENDS)
         self._loops -= word.text == "range"
@@ -94,35 +95,35 @@ class _Blocks:
         if pending and pending[0].text == word.text and word.text != "range":
             return (self._branch(pending[0], pending[1:]),)
         if pending:
-            raise TemplateError(end.line, f"unexpected {pending[0].text} in {{{{else}}}}")
+            raise Fault(end.place, f"unexpected {pending[0].text} in {{{{else}}}}")
         nodes, last = self.nodes(_ENDS)
         if last is not None and last.text == "else":
-            raise TemplateError(last.line, "expected end; found {{else}}")
+            raise Fault(last.place, "expected end; found {{else}}")
         return nodes
 
     def _named(self, word: Token, rest: list[Token]) -> list[tree.Node]:
         if not rest or rest[0].kind != "string":
-            raise TemplateError(word.line, f"missing name in {word.text} clause")
+            raise Fault(word.place, f"missing name in {word.text} clause")
         name = str(tokens.literal(rest[0]))
-        pipe = self._pipe(rest[1:], word.line, word.text) if len(rest) > 1 else None
+        pipe = self._pipe(rest[1:], word.place, word.text) if len(rest) > 1 else None
         if word.text == "template":
-            return [tree.Include(name, pipe, word.line)]
-        self._enter(word.line)
+            return [tree.Include(name, pipe, word.place)]
+        self._enter(word.place)
         scope, self._scope = self._scope, ["$"]
         self.defined[name], end = self.nodes(_ENDS)
         self._scope = scope
         self._depth -= 1
         if end is not None and end.text == "else":
-            raise TemplateError(end.line, f"unexpected {{{{else}}}} in {word.text} clause")
-        return [tree.Include(name, pipe, word.line)] if word.text == "block" else []
+            raise Fault(end.place, f"unexpected {{{{else}}}} in {word.text} clause")
+        return [tree.Include(name, pipe, word.place)] if word.text == "block" else []
 
-    def _enter(self, line: int) -> None:
+    def _enter(self, place: int) -> None:
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise TemplateError(line, "too many nested blocks")
+            raise Fault(place, "too many nested blocks")
 
-    def _pipe(self, action: list[Token], line: int, context: str) -> tree.Pipe:
-        return _Pipes(action, line, self._functions, self._scope, context).parse()
+    def _pipe(self, action: list[Token], place: int, context: str) -> tree.Pipe:
+        return _Pipes(action, place, self._functions, self._scope, context).parse()
 
 
 class _Pipes:
@@ -131,14 +132,14 @@ class _Pipes:
     def __init__(
         self,
         action: list[Token],
-        line: int,
+        place: int,
         functions: Collection[str],
         scope: list[str],
         context: str,
     ) -> None:
         self._tokens = action
         self._at = 0
-        self._line = line
+        self._place = place
         self._functions = functions
         self._scope = scope
         self._context = context
@@ -151,7 +152,7 @@ class _Pipes:
             raise self._error(f"unexpected {self._tokens[self._at].text}")
         if declares:
             self._scope.extend(names)
-        return tree.Pipe(pipe.commands, self._line, names, declares)
+        return tree.Pipe(pipe.commands, self._place, names, declares)
 
     def _declaration(self) -> tuple[tuple[str, ...], bool]:
         texts = [token.text for token in self._tokens[:4]]
@@ -180,15 +181,15 @@ class _Pipes:
             first = command.operands[0]
             if not isinstance(first, tree.Call | tree.Chain | tree.Variable | tree.Dot):
                 raise self._error("non executable command in pipeline")
-        return tree.Pipe(tuple(commands), self._line)
+        return tree.Pipe(tuple(commands), self._place)
 
     def _command(self) -> tree.Command:
-        operands = []
+        place, operands = self._here, []
         while self._at < len(self._tokens) and self._tokens[self._at].text not in ("|", ")"):
             operands.append(self._operand())
         if not operands:
             raise self._error(f"missing value for {self._context}")
-        return tree.Command(tuple(operands), self._line)
+        return tree.Command(tuple(operands), place)
 
     def _operand(self) -> tree.Operand:
         token = self._tokens[self._at]
@@ -211,7 +212,7 @@ class _Pipes:
                 return tree.Dot()
             case "variable":
                 if token.text not in self._scope:
-                    raise self._error(f'undefined variable "{token.text}"')
+                    raise Fault(token.place, f'undefined variable "{token.text}"')
                 return tree.Variable(token.text)
             case "name":
                 return self._word(token)
@@ -222,14 +223,18 @@ class _Pipes:
         if token.text in _WORDS:
             return tree.Literal(_WORDS[token.text])
         if token.text not in self._functions:
-            raise self._error(f'function "{token.text}" not defined')
+            raise Fault(token.place, self._undefined(token.text))
         return tree.Call(token.text)
+
+    def _undefined(self, name: str) -> str:
+        known = ", ".join(sorted(set(self._functions) - {*FUNCTIONS, *LAZY}))
+        return f'function "{name}" not defined; the variables are {known}'
 
     def _sign(self, token: Token) -> tree.Operand:
         if token.text == ".":
             return tree.Dot()
         if token.text != "(":
-            raise self._error(f"unexpected {token.text} in {self._context}")
+            raise Fault(token.place, f"unexpected {token.text} in {self._context}")
         self._depth += 1
         if self._depth > _DEEPEST:
             raise self._error("too many nested parentheses")
@@ -244,5 +249,11 @@ class _Pipes:
         self._at += found
         return found
 
-    def _error(self, cause: str) -> TemplateError:
-        return TemplateError(self._line, cause)
+    def _error(self, cause: str) -> Fault:
+        return Fault(self._here, cause)
+
+    @property
+    def _here(self) -> int:
+        """Where the next token is, or the action if there is none."""
+        ahead = self._tokens[self._at : self._at + 1]
+        return ahead[0].place if ahead else self._place

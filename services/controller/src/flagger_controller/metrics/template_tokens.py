@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from flagger_controller.errors import ConfigError
-
 _SPACE: Final = " \t\r\n"
 _COMMENT: Final = re.compile(r"\{\{(-[ \t\r\n])?/\*.*?\*/([ \t\r\n]-)?\}\}", re.DOTALL)
 _TOKEN: Final = re.compile(
@@ -27,11 +25,13 @@ _ESCAPE: Final = re.compile(
 """The escapes of Go, which are fewer than Python's."""
 
 
-class TemplateError(ConfigError):
-    """A query template cannot be read or filled in; the text names line and cause."""
+class Fault(Exception):
+    """A template cannot be read or filled in; `render` says where that is."""
 
-    def __init__(self, line: int, cause: str) -> None:
-        super().__init__(f"template: query:{line}: {cause}")
+    def __init__(self, place: int, cause: str) -> None:
+        super().__init__(cause)
+        self.place = place
+        """Characters of the template before it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Token:
     kind: str
     """string, number, char, variable, field, name, or sign."""
     text: str
-    line: int
+    place: int
+    """Characters of the template before it."""
     spaced: bool
     """White space comes before it, so it starts a new argument."""
 
@@ -50,7 +51,7 @@ class Token:
 class Part:
     """A piece of plain text, or the tokens of an action."""
 
-    line: int
+    place: int
     text: str = ""
     action: tuple[Token, ...] | None = None
 
@@ -59,27 +60,26 @@ def split(source: str) -> Iterator[Part]:
     """The parts of a template, with the white space trimmed that its markers ask for.
 
     Raises:
-        TemplateError: an action does not end, or holds characters that mean nothing.
+        Fault: an action does not end, or holds characters that mean nothing.
     """
     position, trim = 0, False
     while (start := source.find("{{", position)) >= 0:
-        line = source.count("\n", 0, start) + 1
         trim_before = source[start + 2 : start + 3] == "-" and source[start + 3 : start + 4] in (
             *_SPACE,
         )
         text = source[position:start].lstrip(_SPACE) if trim else source[position:start]
-        yield Part(line, text=text.rstrip(_SPACE) if trim_before else text)
+        yield Part(start, text=text.rstrip(_SPACE) if trim_before else text)
         comment = _COMMENT.match(source, start)
         if comment:
             position, trim = comment.end(), comment[2] is not None
             continue
-        tokens, position, trim = _action(source, start + (3 if trim_before else 2), line)
-        yield Part(line, action=tokens)
+        tokens, position, trim = _action(source, start, start + (3 if trim_before else 2))
+        yield Part(start, action=tokens)
     rest = source[position:]
-    yield Part(source.count("\n") + 1, text=rest.lstrip(_SPACE) if trim else rest)
+    yield Part(len(source), text=rest.lstrip(_SPACE) if trim else rest)
 
 
-def _action(source: str, start: int, line: int) -> tuple[tuple[Token, ...], int, bool]:
+def _action(source: str, place: int, start: int) -> tuple[tuple[Token, ...], int, bool]:
     """Tokens, the position after the action, and whether white space after it goes."""
     tokens: list[Token] = []
     position, spaced = start, True
@@ -90,23 +90,23 @@ def _action(source: str, start: int, line: int) -> tuple[tuple[Token, ...], int,
         if spaced and source.startswith("-}}", position) and position > start:
             return tuple(tokens), position + 3, True
         if char in _SPACE:
-            spaced, position, line = True, position + 1, line + (char == "\n")
+            spaced, position = True, position + 1
             continue
-        token = _token(source, position, line, spaced=spaced)
+        token = _token(source, position, spaced=spaced)
         _check_neighbours(tokens, token)
         tokens.append(token)
         position, spaced = position + len(token.text), False
-    raise TemplateError(line, "unclosed action")
+    raise Fault(place, "unclosed action")
 
 
-def _token(source: str, position: int, line: int, *, spaced: bool) -> Token:
+def _token(source: str, position: int, *, spaced: bool) -> Token:
     found = _TOKEN.match(source, position)
     if found is None or found.lastgroup is None:
         char = source[position]
         if char in "\"'`":
-            raise TemplateError(line, "unterminated quoted string")
-        raise TemplateError(line, f"bad character U+{ord(char):04X} '{char}'")
-    return Token(found.lastgroup, found[0], line, spaced)
+            raise Fault(position, "unterminated quoted string")
+        raise Fault(position, _bad(char))
+    return Token(found.lastgroup, found[0], position, spaced)
 
 
 def _check_neighbours(tokens: list[Token], token: Token) -> None:
@@ -115,29 +115,35 @@ def _check_neighbours(tokens: list[Token], token: Token) -> None:
         return
     before = tokens[-1]
     if before.kind != "sign" or before.text in (")", "."):
-        char = token.text[0]
-        raise TemplateError(token.line, f"bad character U+{ord(char):04X} '{char}'")
+        raise Fault(token.place, _bad(token.text[0]))
+
+
+def _bad(char: str) -> str:
+    cause = f"bad character U+{ord(char):04X} '{char}'"
+    if char == "-":
+        return f'{cause}; write {{{{ index variables "a-b" }}}} for a key that has one'
+    return cause
 
 
 def literal(token: Token) -> str | int | float:
     """The value of a string, character or number token.
 
     Raises:
-        TemplateError: an escape or digit that is not one.
+        Fault: an escape or digit that is not one.
     """
     text = token.text
     if token.kind == "string" and text.startswith("`"):
         return text[1:-1].replace("\r", "")
     if token.kind != "number" and _ESCAPE.sub("", text).count("\\"):
-        raise TemplateError(token.line, f"bad literal {text}")
+        raise Fault(token.place, f"bad literal {text}")
     try:
         value = ast.literal_eval(text.lstrip("+") if token.kind == "number" else text)
     except (ValueError, SyntaxError) as error:
-        raise TemplateError(token.line, f"bad literal {text}") from error
+        raise Fault(token.place, f"bad literal {text}") from error
     if token.kind == "char":
         if len(value) != 1:
-            raise TemplateError(token.line, f"bad literal {text}")
+            raise Fault(token.place, f"bad literal {text}")
         return ord(value)
     if not isinstance(value, str | int | float):
-        raise TemplateError(token.line, f"bad literal {text}")
+        raise Fault(token.place, f"bad literal {text}")
     return value

@@ -43,7 +43,7 @@ class Pipe:
     """Commands whose results feed the next one, and the variables that get the last result."""
 
     commands: tuple["Command", ...]
-    line: int
+    place: int
     names: tuple[str, ...] = ()
     declares: bool = True
 
@@ -56,7 +56,7 @@ class Command:
     """An operand and its arguments."""
 
     operands: tuple[Operand, ...]
-    line: int
+    place: int
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Include:
 
     name: str
     pipe: Pipe | None
-    line: int
+    place: int
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,9 @@ async def test_a_bad_template_is_named_and_loses_nothing(
     assert await said(world, routed, template) == "Failed checks threshold reached 2"
     ((key, event),) = world.told
     assert key == "podinfo.default"
-    assert event.startswith("alert provider chat.default messageTemplate error: template: query:1:")
+    assert event.startswith(
+        "alert provider chat.default messageTemplate error: template: line 1, column "
+    )
     assert cause in event
     assert event.endswith("with its usual text; correct spec.messageTemplate")
     assert told.messages == [event]

@@ -182,7 +182,8 @@ async def test_inline_queries_fail(world: World, canary: Build) -> None:
     )
     bad = {"name": "q", "query": "{{ nothing }}"}
     assert await world.measure(canary(bad), QUERY) == Unmeasured(
-        'Prometheus query failed for q: template: query:1: function "nothing" not defined',
+        'Prometheus query failed for q: template: line 1, column 4: function "nothing" not defined;'
+        " the variables are ingress, interval, name, namespace, route, service, target, variables",
         failed=True,
     )
 
@@ -291,7 +292,8 @@ async def test_the_template_cannot_be_rendered(world: World, canary: Build) -> N
     world.template("{{ variables.team }}")
     assert await world.measure(canary(CUSTOM), TEMPLATE) == Unmeasured(
         "Metric template errors.default query render error:"
-        ' template: query:1: map has no entry for key "team"',
+        ' template: line 1, column 4: map has no entry for key "team"; add it to templateVariables'
+        ' of the metric, or write {{ index variables "team" }} where it may be missing',
         failed=True,
     )
 
