@@ -34,6 +34,8 @@ class MetricTemplateProvider(Model):
     secret_ref: SecretReference | None = None
     region: str = ""
     insecure_skip_verify: bool = False
+    within_run: bool = False
+    """Look at no time before the run, where the provider is given a window."""
 
 
 class MetricTemplateSpec(Model):

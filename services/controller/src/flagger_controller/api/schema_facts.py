@@ -205,6 +205,9 @@ METRIC_TEMPLATE: Final[Facts] = {
     "spec.provider.secretRef": _say("Secret with credentials, in this namespace."),
     "spec.provider.region": _say("Region of the provider (CloudWatch)."),
     "spec.provider.insecureSkipVerify": _say("Skip the verification of certificates."),
+    "spec.provider.withinRun": _say(
+        "Look at no time before the run began (datadog, newrelic, dynatrace, splunk, cloudwatch)."
+    ),
     "spec.query": _say("The query, a template."),
 }
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from flagger_common import durations
@@ -105,6 +105,18 @@ class Setup:
     """The metric's window as written, for sources that take it as a parameter."""
     context: Context
     """Clients and clock."""
+    run_began: datetime | None = None
+    """What the query must not look before; None: nothing."""
+
+    def window(self, now: datetime, seconds: float) -> datetime:
+        """Where a window of so many seconds begins that ends now, or with the run (M13).
+
+        Providers refuse windows without length, so it has a second at least.
+        """
+        begin = now - timedelta(seconds=seconds)
+        if self.run_began is None or self.run_began <= begin:
+            return begin
+        return min(self.run_began, now - timedelta(seconds=1))
 
     def seconds(self) -> float:
         """The length of the metric's window; more than zero.

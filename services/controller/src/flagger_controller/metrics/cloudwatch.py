@@ -55,18 +55,18 @@ class CloudWatch:
             raise ConfigError("region not specified")
         sdk.require("boto3", "cloudwatch")
         self._region = setup.provider.region
-        self._window = timedelta(seconds=WINDOW_FACTOR * setup.seconds())
-        self._now = setup.context.now
+        self._seconds = WINDOW_FACTOR * setup.seconds()
+        self._setup = setup
         self._client: Any = None
 
     async def query(self, query: str) -> float:
         """The newest complete value of the first query that returns data (sharp edge M13)."""
         queries = metricdata.decode(query)
-        now = self._now()
+        now = self._setup.context.now()
         try:
             reply = await self._ask(
                 MetricDataQueries=queries,
-                StartTime=now - self._window,
+                StartTime=self._setup.window(now, self._seconds),
                 EndTime=now,
                 MaxDatapoints=_MOST_POINTS,
             )

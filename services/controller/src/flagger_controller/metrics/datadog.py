@@ -24,8 +24,8 @@ class Datadog:
     def __init__(self, setup: Setup) -> None:
         keys = [setup.credential(key) for key in (_API_KEY, _APPLICATION_KEY)]
         self._address = (setup.provider.address or _ADDRESS).rstrip("/")
-        self._window = WINDOW_FACTOR * setup.seconds()
-        self._now = setup.context.now
+        self._seconds = WINDOW_FACTOR * setup.seconds()
+        self._setup = setup
         self._web = web.Web(
             setup.context.http,
             headers=(("DD-API-KEY", keys[0]), ("DD-APPLICATION-KEY", keys[1])),
@@ -36,8 +36,9 @@ class Datadog:
 
     async def query(self, query: str) -> float:
         """The newest complete point of the first series (sharp edge M13)."""
-        now = self._now().timestamp()
-        params = {"query": query, "from": f"{now - self._window:.0f}", "to": f"{now:.0f}"}
+        stop = self._setup.context.now()
+        start, now = self._setup.window(stop, self._seconds).timestamp(), stop.timestamp()
+        params = {"query": query, "from": f"{start:.0f}", "to": f"{now:.0f}"}
         reply = await self._web.get(f"{self._address}/api/v1/query", params)
         self._web.expect_ok(reply)
         series = self._web.decode(reply, lambda document: web.listed(document, "series"))

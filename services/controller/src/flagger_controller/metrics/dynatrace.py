@@ -23,8 +23,8 @@ class Dynatrace:
             raise ConfigError("dynatrace endpoint is not set")
         token = setup.credential("dynatrace_token")
         self._address = setup.provider.address.rstrip("/")
-        self._window = WINDOW_FACTOR * setup.seconds()
-        self._now = setup.context.now
+        self._seconds = WINDOW_FACTOR * setup.seconds()
+        self._setup = setup
         self._web = web.Web(
             setup.context.http,
             headers=(("Authorization", f"Api-Token {token}"),),
@@ -35,12 +35,13 @@ class Dynatrace:
 
     async def query(self, query: str) -> float:
         """One value for the whole window, of the last series."""
-        now = self._now().timestamp()
+        now = self._setup.context.now()
+        start = self._setup.window(now, self._seconds)
         params = {
             "metricSelector": query,
             "resolution": "Inf",
-            "from": f"{(now - self._window) * 1000:.0f}",
-            "to": f"{now * 1000:.0f}",
+            "from": f"{start.timestamp() * 1000:.0f}",
+            "to": f"{now.timestamp() * 1000:.0f}",
         }
         reply = await self._web.get(f"{self._address}/api/v2/metrics/query", params)
         self._web.expect_ok(reply)

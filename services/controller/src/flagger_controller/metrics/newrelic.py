@@ -24,7 +24,8 @@ class NewRelic:
         key = setup.credential("newrelic_query_key")
         address = (setup.provider.address or _ADDRESS).rstrip("/")
         self._url = f"{address}/v1/accounts/{account}/query"
-        self._since = f" SINCE {max(1, int(setup.seconds()))} seconds ago"
+        self._seconds = setup.seconds()
+        self._setup = setup
         self._web = web.Web(
             setup.context.http,
             headers=(("X-Query-Key", key),),
@@ -45,7 +46,10 @@ class NewRelic:
         await self._ask(_PROBE)
 
     async def _ask(self, query: str) -> Any:
-        reply = await self._web.get(self._url, {"nrql": f"{query}{self._since}"})
+        now = self._setup.context.now()
+        length = (now - self._setup.window(now, self._seconds)).total_seconds()
+        since = f" SINCE {max(1, int(length))} seconds ago"
+        reply = await self._web.get(self._url, {"nrql": f"{query}{since}"})
         self._web.expect_ok(reply)
         return reply
 

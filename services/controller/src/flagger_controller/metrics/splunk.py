@@ -31,8 +31,8 @@ class Splunk:
         if not setup.provider.address:
             raise ConfigError("splunk endpoint is not set")
         self._token = setup.credential("sf_token_key")
-        self._window = WINDOW_FACTOR * setup.seconds()
-        self._context = setup.context
+        self._seconds = WINDOW_FACTOR * setup.seconds()
+        self._setup = setup
         address = re.sub("^ws", "http", setup.provider.address.rstrip("/"))
         self.stream = f"{address.replace('api', 'stream', 1)}/v2/signalflow/connect"
         self.api = f"{address.replace('stream', 'api', 1)}/v2/metric"
@@ -66,7 +66,7 @@ class Splunk:
         request = net.Request(
             method="GET", url=self.stream, timeout=TIMEOUT, authority=self._authority
         )
-        async with websocket.connect(self._context.http, request) as socket:
+        async with websocket.connect(self._setup.context.http, request) as socket:
             await socket.send(json.dumps({"type": "authenticate", "token": self._token}))
             while (await self._message(socket)).get("type") != "authenticated":
                 pass
@@ -91,13 +91,14 @@ class Splunk:
         return message
 
     def _execution(self, program: str) -> dict[str, Any]:
-        stop = int(self._context.now().timestamp() * 1000)
+        stop = self._setup.context.now()
+        start = self._setup.window(stop, self._seconds)
         return {
             "type": "execute",
             "channel": _CHANNEL,
             "program": program,
-            "start": stop - int(self._window * 1000),
-            "stop": stop,
+            "start": int(start.timestamp() * 1000),
+            "stop": int(stop.timestamp() * 1000),
             "resolution": 0,
             "maxDelay": 0,
             "immediate": True,

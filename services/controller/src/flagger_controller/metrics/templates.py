@@ -7,8 +7,9 @@ SDKs are expensive. Both are looked up at every check, so a change counts from t
 import importlib
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, cast
 
 from flagger_controller.api.canary import Canary, Metric
@@ -71,7 +72,7 @@ class Templates:
         self._lookups = lookups
         self._settings = settings
         self._sources = sources
-        self._kept: OrderedDict[tuple[str, str, str], tuple[Setup, MetricSource]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Setup, MetricSource]] = OrderedDict()
 
     async def query(self, canary: Canary, metric: Metric, names: Variables) -> float:
         """Fill in and run the query of a metric's template.
@@ -118,7 +119,7 @@ class Templates:
         found = await self._find(namespace, name, title)
         secret = await self._secret(found, namespace, title)
         try:
-            source = self._source((namespace, name), found, secret, variables.interval(metric))
+            source = self._source((namespace, name), self._setup(canary, metric, found, secret))
         except FlaggerError as error:
             kind = found.spec.provider.type
             raise ConfigError(f"{title} provider {kind} error: {error}") from error
@@ -141,12 +142,21 @@ class Templates:
         except NotFound as error:
             raise ConfigError(f'{title}: secrets "{reference.name}" not found') from error
 
-    def _source(
-        self, place: tuple[str, str], found: MetricTemplate, secret: Secret, interval: str
-    ) -> MetricSource:
+    def _setup(
+        self, canary: Canary, metric: Metric, found: MetricTemplate, secret: Secret
+    ) -> Setup:
+        provider, began = found.spec.provider, canary.status.run.started_at
+        return Setup(
+            provider,
+            secret,
+            variables.interval(metric),
+            self._context,
+            datetime.fromisoformat(began) if provider.within_run and began else None,
+        )
+
+    def _source(self, place: tuple[str, str], setup: Setup) -> MetricSource:
         """The source of a template, made anew when anything that it is made from has changed."""
-        key = (*place, interval)
-        setup = Setup(found.spec.provider, secret, interval, self._context)
+        key = (*place, setup.interval, setup.run_began)
         made_from, source = self._kept.pop(key, (None, None))
         if source is None or made_from != setup:
             source = load(self._known(setup.provider.type))(setup)

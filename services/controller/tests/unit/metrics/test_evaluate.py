@@ -1,15 +1,17 @@
 """Measuring, its event texts, and the availability check (metrics.md sections 3, 5, 6, 8, 10)."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from werkzeug import Response
 
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.metrictemplate import MetricTemplate
+from flagger_controller.api.status import CanaryStatus, Run
 from flagger_controller.errors import NotFound, Retriable
-from flagger_controller.metrics.base import Context
+from flagger_controller.metrics.base import Context, Setup
 from flagger_controller.metrics.evaluate import Evaluator
 from flagger_controller.metrics.prometheus import Prometheus
 from flagger_controller.metrics.templates import Lookups, Settings
@@ -296,6 +298,36 @@ async def test_the_template_cannot_be_rendered(world: World, canary: Build) -> N
         ' of the metric, or write {{ index variables "team" }} where it may be missing',
         failed=True,
     )
+
+
+class Remembered(Prometheus):
+    """A source that remembers when the run began."""
+
+    began: ClassVar[list[datetime | None]] = []
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        Remembered.began.append(setup.run_began)
+
+
+@pytest.mark.parametrize(
+    ("within", "started", "began"),
+    [
+        (True, "2026-05-01T12:00:00.250Z", datetime(2026, 5, 1, 12, 0, 0, 250_000, UTC)),
+        (True, "", None),
+        (False, "2026-05-01T12:00:00.250Z", None),
+    ],
+)
+async def test_sources_learn_when_the_run_began_if_the_template_says_so(
+    world: World, canary: Build, within: bool, started: str, began: datetime | None
+) -> None:
+    Remembered.began.clear()
+    world.sources = {"prometheus": f"{__name__}:Remembered"}
+    world.template("q", withinRun=within)
+    status = CanaryStatus(run=Run(started_at=started))
+    built = canary(CUSTOM).model_copy(update={"status": status})
+    assert await world.measure(built, TEMPLATE) == Measured(100)
+    assert Remembered.began == [began]
 
 
 async def test_the_templates_query_fails(world: World, canary: Build) -> None:

@@ -70,6 +70,18 @@ def put(address: str, name: str, *ages: int) -> None:
     client.put_metric_data(Namespace="Shop", MetricData=data)
 
 
+async def test_nothing_from_before_the_run(
+    moto: str, monkeypatch: pytest.MonkeyPatch, context: Context
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
+    put(moto, "before", 150)
+    setup = Setup(PROVIDER, {}, "1m", replace(context, now=lambda: NOW))
+    assert await CloudWatch(setup).query(json.dumps([stat("before")])) == 150.0
+    began = NOW - timedelta(seconds=42)
+    with pytest.raises(NoValues):
+        await CloudWatch(replace(setup, run_began=began)).query(json.dumps([stat("before")]))
+
+
 @pytest.mark.parametrize(
     ("ages", "value"), [((10, 90, 150, 400), 90.0), ((10,), 10.0), ((150, 400), 150.0)]
 )

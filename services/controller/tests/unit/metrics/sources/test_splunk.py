@@ -3,6 +3,7 @@
 import gzip
 import struct
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -84,9 +85,11 @@ Make = Callable[..., Splunk]
 
 @pytest.fixture
 def make(context: Context, stream: Stream) -> Make:
-    def source(token: str = TOKEN, interval: str = "100s") -> Splunk:
+    def source(
+        token: str = TOKEN, interval: str = "100s", run_began: datetime | None = None
+    ) -> Splunk:
         provider = MetricTemplateProvider(type="splunk", address=stream.address)
-        return Splunk(Setup(provider, {"sf_token_key": token}, interval, context))
+        return Splunk(Setup(provider, {"sf_token_key": token}, interval, context, run_began))
 
     return source
 
@@ -115,6 +118,13 @@ async def test_the_newest_point_of_the_one_series(stream: Stream, make: Make) ->
             "timezone": "",
         }
     ]
+
+
+async def test_a_window_begins_with_the_run(stream: Stream, make: Make) -> None:
+    stream.frames = [data((2, 7, 1)), END]
+    await make(run_began=NOW - timedelta(seconds=42)).query("p")
+    (executed,) = stream.executed
+    assert executed["stop"] - executed["start"] == 42_000
 
 
 @pytest.mark.parametrize("point", [(1, 7, -3), (2, 7, -3.0), (3, 7, -3)])
