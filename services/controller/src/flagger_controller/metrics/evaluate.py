@@ -8,7 +8,7 @@ import functools
 from collections.abc import Mapping
 from typing import Final
 
-from flagger_controller import secrecy
+from flagger_controller import seats, secrecy
 from flagger_controller.api.canary import Canary, Metric
 from flagger_controller.api.metrictemplate import METRIC_SOURCES
 from flagger_controller.errors import ConfigError, FlaggerError, NotFound
@@ -18,9 +18,16 @@ from flagger_controller.metrics import (
     templates,
     variables,
 )
-from flagger_controller.metrics.base import Context, NoValues, SourceError, SourceTimeout
+from flagger_controller.metrics.base import (
+    Context,
+    MetricSource,
+    NoValues,
+    SourceError,
+    SourceTimeout,
+)
 from flagger_controller.metrics.prometheus import Prometheus
 from flagger_controller.metrics.templates import Lookups, Settings
+from flagger_controller.metrics.turns import Turns
 from flagger_controller.metrics.variables import Variables
 from flagger_controller.rollout import thresholds
 from flagger_controller.rollout.evidence import Answer, Measured, MetricPart, Unmeasured
@@ -50,12 +57,15 @@ class Evaluator:
         settings: Settings,
         sources: Mapping[str, str] = METRIC_SOURCES,
     ) -> None:
+        turns = Turns()
         self._kept = functools.lru_cache(templates.KEPT)(
-            lambda address, secret: Prometheus.at(address, context, dict(secret))
+            lambda address, secret: turns.share(
+                Prometheus.at(address, context, dict(secret)), "prometheus", address
+            )
         )
         self._lookups = lookups
         self._settings = settings
-        self._templates = templates.Templates(context, lookups, settings, sources)
+        self._templates = templates.Templates(context, lookups, settings, sources, turns)
 
     async def measure(self, canary: Canary, metric: Metric, part: MetricPart) -> Reading:
         """The value of one part of an entry of `analysis.metrics`, or why there is none.
@@ -66,14 +76,8 @@ class Evaluator:
             FlaggerError: the cluster could not be asked; that is no answer about the metric.
         """
         try:
-            names = variables.of(canary, metric, await self._revision(canary))
-            match part:
-                case MetricPart.BUILTIN:
-                    return Measured(await self._builtin(canary, metric, names))
-                case MetricPart.QUERY:
-                    return Measured(await self._inline(canary, metric, names))
-                case MetricPart.TEMPLATE:
-                    return Measured(await self._template(canary, metric, names))
+            with seats.left():
+                return Measured(await self._value(canary, metric, part))
         except _Failed as failure:
             return failure.reading
 
@@ -83,14 +87,12 @@ class Evaluator:
         Built-ins need Prometheus, templates their own source; inline queries are not checked.
         The error is the text after `Error checking metric providers: `.
         """
-        for metric in canary.analysis.metrics:
-            try:
-                if metric.name in thresholds.BUILTINS:
-                    await self._check_prometheus(canary)
-                elif metric.template_ref is not None:
-                    await self._templates.check(canary, metric)
-            except FlaggerError as error:
-                return Answer(ok=False, error=str(error))
+        try:
+            with seats.left():
+                for metric in canary.analysis.metrics:
+                    await self._check_provider(canary, metric)
+        except FlaggerError as error:
+            return Answer(ok=False, error=str(error))
         return Answer(ok=True)
 
     async def probe(self) -> None:
@@ -102,16 +104,32 @@ class Evaluator:
         """
         await self._at(self._settings.metrics_server).online()
 
+    async def _value(self, canary: Canary, metric: Metric, part: MetricPart) -> float:
+        names = variables.of(canary, metric, await self._revision(canary))
+        match part:
+            case MetricPart.BUILTIN:
+                return await self._builtin(canary, metric, names)
+            case MetricPart.QUERY:
+                return await self._inline(canary, metric, names)
+            case MetricPart.TEMPLATE:
+                return await self._template(canary, metric, names)
+
+    async def _check_provider(self, canary: Canary, metric: Metric) -> None:
+        if metric.name in thresholds.BUILTINS:
+            await self._check_prometheus(canary)
+        elif metric.template_ref is not None:
+            await self._templates.check(canary, metric)
+
     async def _check_prometheus(self, canary: Canary) -> None:
         try:
             await self._prometheus(canary).online()
         except (SourceError, ConfigError) as error:
             raise SourceError(f"prometheus not avaiable: {error}") from error
 
-    def _prometheus(self, canary: Canary) -> Prometheus:
+    def _prometheus(self, canary: Canary) -> MetricSource:
         return self._at(canary.spec.metrics_server or self._settings.metrics_server)
 
-    def _at(self, address: str) -> Prometheus:
+    def _at(self, address: str) -> MetricSource:
         """The server at an address.
 
         Only the process's own one gets the login: whoever may write a Canary could have it sent
@@ -180,7 +198,7 @@ class Evaluator:
         except ConfigError as error:
             raise _Failed(str(error)) from error
 
-    def _server(self, canary: Canary) -> Prometheus:
+    def _server(self, canary: Canary) -> MetricSource:
         try:
             return self._prometheus(canary)
         except ConfigError as error:

@@ -24,6 +24,7 @@ from flagger_controller.metrics.base import (
     SourceError,
     SourceFactory,
 )
+from flagger_controller.metrics.turns import Turns
 from flagger_controller.metrics.variables import Variables
 
 logger = logging.getLogger(__name__)
@@ -67,11 +68,13 @@ class Templates:
         lookups: Lookups,
         settings: Settings,
         sources: Mapping[str, str],
+        turns: Turns,
     ) -> None:
         self._context = context
         self._lookups = lookups
         self._settings = settings
         self._sources = sources
+        self._turns = turns
         self._kept: OrderedDict[Hashable, tuple[Setup, MetricSource]] = OrderedDict()
 
     async def query(self, canary: Canary, metric: Metric, names: Variables) -> float:
@@ -156,10 +159,11 @@ class Templates:
 
     def _source(self, place: tuple[str, str], setup: Setup) -> MetricSource:
         """The source of a template, made anew when anything that it is made from has changed."""
-        key = (*place, setup.interval, setup.run_began)
+        key, provider = (*place, setup.interval, setup.run_began), setup.provider
         made_from, source = self._kept.pop(key, (None, None))
         if source is None or made_from != setup:
-            source = load(self._known(setup.provider.type))(setup)
+            made = load(self._known(provider.type))(setup)
+            source = self._turns.share(made, provider.type, provider.address or provider.region)
         self._kept[key] = setup, source
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)

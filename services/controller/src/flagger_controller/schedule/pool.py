@@ -10,6 +10,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+from flagger_controller import seats
 from flagger_controller.errors import Conflict, FlaggerError
 from flagger_controller.schedule.due import Due
 
@@ -50,12 +51,23 @@ class Pool:
         at_once: int = 100,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        """Make it.
+
+        Args:
+            work: one tick.
+            meter: is told how they go.
+            at_once: ticks that run at the same time, without those that wait for somebody
+                outside (`seats`).
+            jitter: between 0 and 1, for pauses.
+        """
         self._work = work
         self._meter = meter
         self._at_once = at_once
         self._jitter = jitter
         self._due = Due()
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._away = 0
+        """Those of them that wait for somebody outside, and occupy no place."""
         self._again: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._problems: dict[str, str] = {}
@@ -103,7 +115,7 @@ class Pool:
     def _start_due(self) -> None:
         now = self._now()
         opened = self._opened or 0.0
-        while len(self._running) < self._at_once:
+        while not self._full:
             at = self._due.next()
             if at is None or at > now + SLACK:
                 return
@@ -113,14 +125,23 @@ class Pool:
 
     async def _wait(self) -> None:
         at = self._due.next()
-        full = len(self._running) >= self._at_once
         try:
-            async with asyncio.timeout_at(None if full else at):
+            async with asyncio.timeout_at(None if self._full else at):
                 await self._changed.wait()
         except TimeoutError:
             return
 
+    @property
+    def _full(self) -> bool:
+        return len(self._running) - self._away >= self._at_once
+
+    def _moved(self, places: int) -> None:
+        self._away += places
+        if places > 0:
+            self._changed.set()
+
     async def _tick(self, key: str) -> None:
+        seats.Seat(self._moved).take()
         started, failure = self._now(), ""
         try:
             self._schedule(key, await self._work(key))

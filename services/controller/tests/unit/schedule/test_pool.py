@@ -1,10 +1,13 @@
 """The pool with virtual time: what runs when, what failures do, and how it ends."""
 
 import asyncio
+import contextlib
 import itertools
+from collections.abc import Awaitable, Callable
 
 import pytest
 
+from flagger_controller import seats
 from flagger_controller.cluster.client import ApiConflict, ApiUnavailable, Call, Ref, api_error
 from flagger_controller.cluster.resources import DEPLOYMENTS
 from flagger_controller.errors import Conflict, NotFound, Retriable
@@ -315,3 +318,71 @@ async def test_keys_may_be_woken_before_it_runs() -> None:
     assert meter.lags == [0]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def asking(*seconds: float) -> Callable[[], Awaitable[float | None]]:
+    """A tick that asks somebody outside several questions side by side, which take so long."""
+
+    async def ask(seconds: float) -> None:
+        with seats.left():
+            await asyncio.sleep(seconds)
+
+    async def work() -> float | None:
+        await asyncio.gather(*map(ask, seconds))
+        await asyncio.sleep(10)
+        return None
+
+    return work
+
+
+async def test_who_waits_for_somebody_outside_takes_no_place() -> None:
+    bench = Bench(at_once=1)
+    for key in "abc":
+        bench.scripts[key] = asking(1000)
+        bench.pool.wake(key)
+    bench.pool.wake("quick", 5)
+    await asyncio.sleep(20)
+    assert bench.log == [("a", 0), ("b", 0), ("c", 0), ("quick", 5)]
+    await stop(bench)
+
+
+async def test_a_tick_has_one_place_however_much_it_asks() -> None:
+    bench = Bench(at_once=2)
+    bench.scripts["a"] = asking(3, 5, 4)
+    bench.scripts["b"] = bench.scripts["c"] = lasting(20)
+    for key in "abc":
+        bench.pool.wake(key)
+    bench.pool.wake("d", 1)
+    await asyncio.sleep(100)
+    assert bench.log == [("a", 0), ("b", 0), ("c", 0), ("d", 20)], "b and c have both"
+    await stop(bench)
+
+
+async def test_who_has_waited_is_counted_again() -> None:
+    bench = Bench(at_once=1)
+    bench.scripts["a"] = asking(2)
+    bench.pool.wake("a")
+    bench.pool.wake("b", 3)
+    await asyncio.sleep(100)
+    assert bench.log == [("a", 0), ("b", 12)]
+    await stop(bench)
+
+
+async def test_who_is_cancelled_while_it_waits_leaves_the_count_right() -> None:
+    bench = Bench(at_once=1)
+
+    async def impatient() -> float | None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                with seats.left():
+                    await asyncio.sleep(1000)
+        return None
+
+    bench.scripts["a"] = impatient
+    bench.scripts["b"] = lasting(10)
+    bench.pool.wake("a")
+    bench.pool.wake("b", 3)
+    bench.pool.wake("c", 4)
+    await asyncio.sleep(100)
+    assert bench.log == [("a", 0), ("b", 3), ("c", 13)]
+    await stop(bench)
