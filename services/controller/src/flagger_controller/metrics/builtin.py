@@ -9,7 +9,8 @@ things after the service use the service (M5). For a Deployment whose service ha
 name nothing changes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 _WINDOW: Final = "[{{ interval }}]"
@@ -23,7 +24,11 @@ class Observer:
     success_rate: str
     """Query template for the percentage of requests that did not fail."""
     duration: str
-    """Query template for the 99th percentile of the request duration, or for its mean."""
+    """Query template for the usual statistic of the request duration."""
+    statistic: str = "p99"
+    """That statistic: the 99th percentile, or `mean`."""
+    further: Mapping[str, str] = field(default_factory=dict)
+    """Query templates for other statistics that a metric can ask for (sharp edge M17)."""
     seconds: bool = False
     """The duration query answers in seconds instead of milliseconds."""
     plain_errors: bool = False
@@ -92,6 +97,10 @@ _SKIPPER_MEAN: Final = (
     f" sum(rate(skipper_serve_route_duration_seconds_sum{{{_SKIPPER}}}{_WINDOW}))"
     f" / sum(rate(skipper_serve_route_duration_seconds_count{{{_SKIPPER}}}{_WINDOW})) * 1000"
 )
+_SKIPPER_P99: Final = (
+    f" histogram_quantile(0.99, sum(rate(skipper_serve_route_duration_seconds_bucket{{{_SKIPPER}}}"
+    f"{_WINDOW})) by (le)) * 1000"
+)
 
 _ALL: Final = (
     Observer(
@@ -115,6 +124,7 @@ _ALL: Final = (
         name="nginx",
         success_rate=_percent("nginx_ingress_controller_requests", _NGINX, 'status!~"5.*"'),
         duration=_mean("nginx_ingress_controller_response_duration_seconds", _NGINX),
+        statistic="mean",
     ),
     Observer(
         name="http",
@@ -127,6 +137,8 @@ _ALL: Final = (
         name="skipper",
         success_rate=_SKIPPER_RATE,
         duration=_SKIPPER_MEAN,
+        statistic="mean",
+        further={"p99": _SKIPPER_P99},
         words_only=True,
     ),
     Observer(

@@ -157,15 +157,15 @@ class Evaluator:
     async def _builtin(self, canary: Canary, metric: Metric, names: Variables) -> float:
         provider = observers.provider_string(canary, self._settings.mesh_provider)
         source = self._server(canary)
+        rate = metric.name == thresholds.SUCCESS_RATE
         try:
             observer = observers.observer(provider)
+            query = observer.success_rate if rate else observers.duration(observer, metric)
         except ConfigError as error:
             raise _Failed(f"Prometheus query failed: {error}") from error
         prefix = "" if observer.plain_errors else "running query failed: "
         try:
             extended = variables.for_observer(names, canary, observer)
-            rate = metric.name == thresholds.SUCCESS_RATE
-            query = observer.success_rate if rate else observer.duration
             value = await source.query(template.render(query, extended))
         except NoValues as error:
             text = _no_traffic(canary, metric, provider, f"{prefix}{error}")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from flagger_controller.api.canary import Canary
+from flagger_controller.api.canary import Canary, Metric
 from flagger_controller.errors import ConfigError
 from flagger_controller.metrics.builtin import OBSERVERS, Observer
 
@@ -27,6 +27,8 @@ _BY_PREFIX: Final = {
     "smi:": "istio",
 }
 _SERVICE_SUFFIX: Final = ":service"
+STATISTIC: Final = "statistic"
+"""Template variable of `request-duration` that asks for another statistic than the usual one."""
 
 
 def provider_string(canary: Canary, mesh_provider: str) -> str:
@@ -64,3 +66,19 @@ def observer(provider: str) -> Observer:
             f" {', '.join(sorted(_BY_NAME))}"
         )
     return OBSERVERS[found]
+
+
+def duration(found: Observer, metric: Metric) -> str:
+    """The query for the request duration, in the statistic that the metric asks for.
+
+    Raises:
+        ConfigError: the data plane does not know it. It does not turn into another one.
+    """
+    wanted = metric.template_variables.get(STATISTIC, found.statistic)
+    known = {found.statistic: found.duration, **found.further}
+    if wanted not in known:
+        raise ConfigError(
+            f'templateVariables.{STATISTIC} of {metric.name}: {found.name} has no "{wanted}",'
+            f" use {' or '.join(known)}"
+        )
+    return known[wanted]

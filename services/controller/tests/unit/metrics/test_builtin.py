@@ -76,6 +76,26 @@ def test_skipper_knows_words_only(canary: Build) -> None:
     assert "kube(ew)?_default__my_ingress_canary__.*__podinfo_canary" in query
 
 
+def test_other_statistics_of_the_duration(canary: Build) -> None:
+    def query(observer: str, statistic: str) -> str:
+        variables = {"statistic": statistic}
+        built = canary({"name": "request-duration", "templateVariables": variables})
+        return observers.duration(builtin.OBSERVERS[observer], built.analysis.metrics[0])
+
+    skipper = builtin.OBSERVERS["skipper"]
+    assert query("skipper", "mean") == skipper.duration
+    assert "histogram_quantile(0.99, sum(rate(skipper_serve_route_" in query("skipper", "p99")
+    assert query("istio", "p99") == builtin.OBSERVERS["istio"].duration
+    for observer, statistic, known in (
+        ("nginx", "p99", "mean"),
+        ("istio", "mean", "p99"),
+        ("skipper", "p95", "mean or p99"),
+    ):
+        text = f'request-duration: {observer} has no "{statistic}", use {known}$'
+        with pytest.raises(ConfigError, match=text):
+            query(observer, statistic)
+
+
 def test_names_of_their_own(canary: Build) -> None:
     built = canary(
         {"name": "q", "templateVariables": {"team": "blue"}},
