@@ -107,7 +107,7 @@ def test_gatekeeper_keeps_gates_in_config_maps(render: Render) -> None:
     assert role["metadata"]["namespace"] == "test"
     (rule,) = role["rules"]
     assert rule["resources"] == ["configmaps"]
-    assert rule["verbs"] == ["get", "create", "update"]
+    assert rule["verbs"] == ["get", "list", "create", "update", "delete"]
     assert not of(objects, "ClusterRole")
     assert pod(objects)["automountServiceAccountToken"] is True
     (deployment,) = of(objects, "Deployment")

@@ -2,5 +2,5 @@
 {{- define "gatekeeper.rules" -}}
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, create, update]
+  verbs: [get, list, create, update, delete]
 {{- end -}}

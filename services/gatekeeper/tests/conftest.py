@@ -19,7 +19,11 @@ from tools.cluster import controlplane, ports, settings
 PATIENCE = 30.0
 
 ROLE_RULES = [
-    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "update"]}
+    {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "verbs": ["get", "list", "create", "update", "delete"],
+    }
 ]
 """All that the Kubernetes store may need; the README and the chart say the same."""
 

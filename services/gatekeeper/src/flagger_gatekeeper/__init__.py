@@ -1,10 +1,12 @@
 """Durable manual gates for canary analyses; what it is for stands in the README of this service."""
 
+import datetime
+
 import flask
 
 from flagger_common import authz, flaskkit
 
-from . import gates, settings, views
+from . import desk, gates, settings, views
 from .store import base
 
 
@@ -31,5 +33,6 @@ def create_app(options: settings.Settings, store: base.GateStore) -> flask.Flask
         ready=ready,
     )
     flaskkit.kit(app).on_exit.append(store.close)
-    views.register(app, store)
+    rules = desk.Rules(settings.defaults(options), datetime.timedelta(seconds=options.once_grace))
+    views.register(app, desk.Desk(store, desk.Counters(flaskkit.kit(app).registry), rules))
     return app

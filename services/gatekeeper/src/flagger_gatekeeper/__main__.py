@@ -17,6 +17,10 @@ logger = logging.getLogger(__name__)
 def main(**values: Any) -> None:
     """Serve manual gates for canary analyses."""
     chosen = settings.Settings(**values)
+    try:
+        settings.defaults(chosen)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     logs.setup(chosen.log_level, chosen.zap_encoding)
     logger.info("Starting gatekeeper v%s API on port %s", version.__version__, chosen.port)
     server = serving.Server(

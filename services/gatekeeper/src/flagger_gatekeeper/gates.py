@@ -1,13 +1,13 @@
-"""What a gate is and how it changes: pure values, no Flask, no store, no clock.
+"""What a gate is: plain values, no Flask, no store, no clock.
 
-Not here: where records are kept (`store`) and what travels over HTTP (`views`).
+Not here: what a check answers (`checks`), how people change gates (`changes`), where records are
+kept (`store`) and what travels over HTTP (`views`, `api`).
 """
 
 import dataclasses
 import datetime
 import enum
-import json
-from collections.abc import Callable
+import re
 from typing import Final
 
 DEFAULT: Final = "default"
@@ -15,6 +15,12 @@ DEFAULT: Final = "default"
 
 ROLLBACK: Final = "rollback"
 """The gate behind `/rollback/*` (spec gatekeeper B.2)."""
+
+NEXT: Final = "next"
+"""Instead of a checksum: bind to the first one that asks. No checksum can be this word, theirs have
+no "e"."""
+
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 class GateError(Exception):
@@ -30,10 +36,23 @@ class CorruptRecordError(GateError):
 
 
 class State(enum.StrEnum):
-    """Whether a check of the gate passes."""
+    """What somebody decided about the gate."""
 
     OPEN = "open"
     CLOSED = "closed"
+
+
+class Mode(enum.StrEnum):
+    """How long an opened gate stays open (spec gatekeeper B.2)."""
+
+    STICKY = "sticky"
+    """Until somebody closes it; upstream's only mode."""
+    ONCE = "once"
+    """For one approval; the check that takes it closes the gate."""
+    UNTIL = "until"
+    """Until `expires_at`. The other modes may expire too, this one has to."""
+    COUNT = "count"
+    """For as many passing checks as `remaining` says."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,7 +68,7 @@ class GateKey:
     canary: str
     """Name of the Canary as the payload says it; may be empty or no valid name at all."""
     gate: str = DEFAULT
-    """Which of the canary's gates: `DEFAULT` or `ROLLBACK`."""
+    """Which of the canary's gates: `DEFAULT`, `ROLLBACK` or a name of the user's own."""
 
     def __str__(self) -> str:
         """Return upstream's joined key, for log messages only (spec gatekeeper A.3)."""
@@ -58,84 +77,93 @@ class GateKey:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Spent:
+    """The approval that was taken last in the modes `once` and `count`.
+
+    The same question may come again: Blue/Green asks twice, and a controller whose answer got lost
+    retries. Another question has to wait for another approval.
+    """
+
+    at: datetime.datetime
+    """When it was given; UTC."""
+    stage: str
+    """Part of the rollout it was given in, see `checks.stage`."""
+    checksum: str
+    """Of the payload; without one, nothing but the same request is the same question."""
+    request: str
+    """Id of the request that took it: a store whose answer got lost asks the transition again."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pending:
+    """A rollout that waits in front of the gate."""
+
+    phase: str
+    """Of the last check that was written."""
+    checksum: str
+    """Of the last check that was written."""
+    first_seen: datetime.datetime
+    """Since when it waits; UTC."""
+    last_seen: datetime.datetime
+    """Last check that was written; UTC."""
+    count: int
+    """Checks that failed. Roughly: replicas do not know of what others have not written yet."""
+    interval: float = 0.0
+    """Seconds between two checks; 0: not known yet."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class GateRecord:
-    """What is known about a gate that was changed at least once."""
+    """What is known about a gate that was changed, or asked in vain, at least once."""
 
     state: State
-    """Whether the gate is open."""
+    """What was decided last. An open gate may still refuse: see `expires_at` and `checksum`."""
     created_at: datetime.datetime
     """When the gate was first changed; UTC."""
     updated_at: datetime.datetime
-    """When somebody last set the state; UTC."""
+    """When the state was last set, by a person or by a check; UTC."""
     version: int = 1
-    """Counts how often the state was set, from 1."""
+    """Counts the changes of this record, from 1; 0: only asked, never changed."""
+    mode: Mode = Mode.STICKY
+    """How long it stays open."""
+    remaining: int = 0
+    """Passing checks that are left in mode `count`."""
+    expires_at: datetime.datetime | None = None
+    """From when on an open gate refuses; UTC. None: never."""
+    checksum: str = ""
+    """The only payload checksum that passes, `NEXT`, or empty for all of them."""
+    reason: str = ""
+    """Why it was set, in the words of who did it."""
+    actor: str = ""
+    """Who set it; empty for a request without identity."""
+    auto_reset: bool = False
+    """Close it when a release ends, whatever the settings of the process say."""
+    pass_count: int = 0
+    """Approvals that were taken in the modes `once` and `count`; others write nothing."""
+    request: str = ""
+    """Id of the request that set the state last, so that no change is made twice."""
+    spent: Spent | None = None
+    """The last approval of the modes `once` and `count`; None after somebody has set the state."""
+
+    pending: Pending | None = None
+    """What waits here, or has waited; see `pending.is_waiting`."""
+
+    @property
+    def etag(self) -> str:
+        """Name this state of the record; a gate that was forgotten never gets an old name again."""
+        return f"{self.version}-{int(self.created_at.timestamp() * 1e6):x}"
 
 
-Transition = Callable[[GateRecord | None], GateRecord | None]
-"""From what is stored (None: nothing yet) to what should be; None: leave it as it is.
-
-Pure: a store calls it again with a fresh record when another writer was faster.
-"""
+def is_open(record: GateRecord | None, now: datetime.datetime) -> bool:
+    """Say whether a record lets anything pass at all: only one that says so does."""
+    return record is not None and record.state is State.OPEN and not is_expired(record, now)
 
 
-def passes(record: GateRecord | None) -> bool:
-    """Say whether a check passes: only a record that says "open" does (spec gatekeeper A.3)."""
-    return record is not None and record.state is State.OPEN
+def is_expired(record: GateRecord, now: datetime.datetime) -> bool:
+    """Say whether the time of an opened gate is over."""
+    return record.expires_at is not None and now >= record.expires_at
 
 
-def moving(state: State, now: datetime.datetime) -> Transition:
-    """Return the transition that brings a gate into `state`.
-
-    It writes even when the gate is in that state already. An "open" whose answer timed out may
-    still be under way to the API server; the version written by a later "close" is what makes it
-    fail, so a "close" that wrote nothing could be undone after it was acknowledged.
-
-    Args:
-        state: where the gate should be afterwards.
-        now: time of the request, UTC.
-    """
-
-    def transition(record: GateRecord | None) -> GateRecord | None:
-        if record is None:
-            return GateRecord(state, now, now)
-        return dataclasses.replace(record, state=state, updated_at=now, version=record.version + 1)
-
-    return transition
-
-
-def encode(record: GateRecord) -> str:
-    """Write a record as one line of JSON that people can read in `kubectl get -o yaml`."""
-    return json.dumps(
-        {
-            "state": record.state.value,
-            "createdAt": record.created_at.isoformat(),
-            "updatedAt": record.updated_at.isoformat(),
-            "version": record.version,
-        }
-    )
-
-
-def decode(text: str) -> GateRecord:
-    """Read a record back.
-
-    Raises:
-        CorruptRecordError: the text is no record, or names a state this version does not know.
-    """
-    try:
-        fields = json.loads(text)
-        return GateRecord(
-            state=State(fields["state"]),
-            created_at=datetime.datetime.fromisoformat(fields["createdAt"]),
-            updated_at=datetime.datetime.fromisoformat(fields["updatedAt"]),
-            version=int(fields["version"]),
-        )
-    except (ValueError, TypeError, KeyError) as error:
-        raise CorruptRecordError(f"unreadable gate record: {text[:200]!r}") from error
-
-
-def decode_or_none(text: str) -> GateRecord | None:
-    """Read a record back for a transition, which replaces what cannot be read."""
-    try:
-        return decode(text)
-    except CorruptRecordError:
-        return None
+def is_name(text: str) -> bool:
+    """Say whether a gate can be called so (spec gatekeeper B.2)."""
+    return _NAME.fullmatch(text) is not None

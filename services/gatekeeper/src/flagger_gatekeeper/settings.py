@@ -1,6 +1,7 @@
 """The settings of the process: flags, their environment variables, and the store they choose."""
 
 import dataclasses
+import datetime
 import pathlib
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -9,6 +10,7 @@ import click
 
 from flagger_common import flags
 
+from . import gates, wishes
 from .store import base
 
 SERVICE: Final = "GATEKEEPER"
@@ -46,6 +48,14 @@ class Settings:
     """Namespace of the `kubernetes` store's ConfigMaps; empty: the namespace of the pod."""
     kubeconfig: str = ""
     """Login of the `kubernetes` store; empty: the pod's service account, or the usual places."""
+    default_mode: str = "sticky"
+    """Mode of a gate that is opened without one: `sticky` as upstream, `once` or `until`."""
+    default_ttl: float = 0.0
+    """Seconds after which an opened gate closes unless the request says another time; 0: never."""
+    once_grace: float = 300.0
+    """Seconds for which an approval of mode `once` is good for the same question again."""
+    audit_retention: float = 90 * 24 * 3600.0
+    """Seconds for which the history of gates is kept."""
 
 
 _OPTIONS: Final = (
@@ -57,6 +67,10 @@ _OPTIONS: Final = (
     ("store-dsn", str, "path of the file of the sqlite store"),
     ("store-namespace", str, "namespace of the kubernetes store, empty: the pod's own"),
     ("kubeconfig", str, "login of the kubernetes store, empty: the pod's service account"),
+    ("default-mode", click.Choice(["sticky", "once", "until"]), "mode of gates opened without one"),
+    ("default-ttl", flags.Duration(), "how long opened gates stay open, 0: until closed"),
+    ("once-grace", flags.Duration(), "how long a once approval is good for the same question"),
+    ("audit-retention", flags.Duration(), "how long the history of gates is kept"),
 )
 
 
@@ -80,6 +94,16 @@ def from_environ() -> Settings:
     return Settings(**command.make_context(SERVICE.lower(), []).params)
 
 
+def defaults(settings: Settings) -> wishes.Defaults:
+    """Return how gates are opened when a request does not say it.
+
+    Raises:
+        ValueError: the settings contradict each other.
+    """
+    ttl = datetime.timedelta(seconds=settings.default_ttl)
+    return wishes.Defaults(gates.Mode(settings.default_mode), ttl)
+
+
 def open_store(settings: Settings) -> base.GateStore:
     """Build the store the settings name.
 
@@ -88,19 +112,22 @@ def open_store(settings: Settings) -> base.GateStore:
     Raises:
         StoreUnavailableError: no login, or the file cannot be used.
     """
+    retention = datetime.timedelta(seconds=settings.audit_retention)
     match settings.store:
         case "kubernetes":
             from .store import kubernetes
 
             namespace = settings.store_namespace or kubernetes.own_namespace()
-            return kubernetes.KubernetesStore(kubernetes.login(settings.kubeconfig), namespace)
+            client = kubernetes.login(settings.kubeconfig)
+            return kubernetes.KubernetesStore(client, namespace, retention=retention)
         case "sqlite":
             from .store import sqlite
 
-            return sqlite.SqliteStore(pathlib.Path(settings.store_dsn or "gates.sqlite"))
+            path = pathlib.Path(settings.store_dsn or "gates.sqlite")
+            return sqlite.SqliteStore(path, retention=retention)
         case "memory":
             from .store import memory
 
-            return memory.MemoryStore()
+            return memory.MemoryStore(retention)
         case unknown:
             raise ValueError(f"unknown store {unknown!r}")

@@ -1,122 +1,127 @@
-"""The gate endpoints of upstream's load tester, path by path (spec gatekeeper A.2)."""
+"""The gate endpoints of upstream's load tester, path by path (spec gatekeeper A.2).
+
+Added to them: gates with names, chosen by path, query or metadata (spec gatekeeper B.2).
+"""
 
 import datetime
 import logging
-from typing import Final, Literal
+import uuid
+from collections.abc import Callable
+from typing import Final
 
 import flask
-import prometheus_client
 
 from flagger_common import flaskkit, payload
 
-from . import gates
-from .store import base
+from . import audit, changes, checks, desk, gates, wishes
 
 logger = logging.getLogger(__name__)
 
-Action = Literal["check", "open", "close"]
 Payload = payload.CanaryWebhookPayload
+Setting = changes.Transition[gates.GateRecord]
+Answer = Callable[[Payload, gates.GateKey], flask.Response]
 
-_PREFIXES: Final = (("gate", gates.DEFAULT), ("rollback", gates.ROLLBACK))
-"""First part of the path, and the gate of the canary it stands for."""
-
-_STATES: Final = {"open": gates.State.OPEN, "close": gates.State.CLOSED}
+_APPROVED: Final = (200, "Approved")
+_FORBIDDEN: Final = (403, "Forbidden")
 _LABELS: Final = {gates.DEFAULT: "gate", gates.ROLLBACK: "rollback"}
 
 
-class Counters:
-    """What the service counts; no label holds a name from a payload, callers can invent any."""
+class Compatible:
+    """The three actions on a gate, with the answers of upstream."""
 
-    def __init__(self, registry: prometheus_client.CollectorRegistry) -> None:
-        self.checks = prometheus_client.Counter(
-            "flagger_gate_checks",
-            "Checks of gates by result: approved, forbidden or unavailable",
-            ["gate", "result"],
-            registry=registry,
-        )
-        self.mutations = prometheus_client.Counter(
-            "flagger_gate_mutations",
-            "Requests to open or close gates by result: done or unavailable",
-            ["gate", "action", "result"],
-            registry=registry,
-        )
+    def __init__(self, front: desk.Desk) -> None:
+        self._desk = front
 
-
-class Desk:
-    """Answers the requests for one store."""
-
-    def __init__(self, store: base.GateStore, counters: Counters) -> None:
-        self._store = store
-        self._counters = counters
-
-    def check(self, sent: Payload, gate: str) -> flask.Response:
-        """Answer 200 only for a gate that is known to be open.
-
-        A store that does not answer makes it 503 and neither of the two: a closed gate would hide
-        the fault, an open one would let a rollout pass (or, for `rollback`, roll one back).
-        """
-        key = _key(sent, gate)
+    def check(self, sent: Payload, key: gates.GateKey) -> flask.Response:
+        """Answer 200 only for a gate that is known to be open, 503 if nobody knows."""
+        question = checks.Question(by(), audit.clip(sent.phase), _kept(sent.checksum))
         try:
-            approved = gates.passes(self._store.read(key))
+            verdict = self._desk.check(key, question, now())
         except gates.GateError as error:
-            self._counters.checks.labels(gate, "unavailable").inc()
-            return _unavailable(sent, f"{key} {_LABELS[gate]} check", error)
-        self._counters.checks.labels(gate, "approved" if approved else "forbidden").inc()
-        logger.info(
-            "%s %s check: approved %s",
-            key,
-            _LABELS[gate],
-            str(approved).lower(),
-            extra={"canary": sent.canary},
+            return _unavailable(sent, f"{key} {_label(key)} check", error)
+        approved = str(verdict.approved).lower()
+        extra = {"canary": sent.canary, "reason": verdict.reason}
+        logger.info("%s %s check: approved %s", key, _label(key), approved, extra=extra)
+        return (
+            flaskkit.text(200, "Approved") if verdict.approved else flaskkit.text(403, "Forbidden")
         )
-        return flaskkit.text(200, "Approved") if approved else flaskkit.text(403, "Forbidden")
 
-    def move(self, sent: Payload, gate: str, action: Action) -> flask.Response:
-        """Open or close a gate; 202 promises that it is stored, 503 that it must be repeated."""
-        key = _key(sent, gate)
-        state = _STATES[action]
+    def open(self, sent: Payload, key: gates.GateKey) -> flask.Response:
+        """Open a gate; 202 promises that it is stored, 503 that it must be repeated."""
+        at = now()
+        wish = wishes.opened(wishes.Opening(), self._desk.rules.defaults, at)
+        return self._change(sent, key, audit.Action.OPEN, changes.setting(wish, by(), at))
+
+    def close(self, sent: Payload, key: gates.GateKey) -> flask.Response:
+        """Close a gate; 202 promises that it is stored, 503 that it must be repeated."""
+        closing = changes.setting(wishes.closed(), by(), now())
+        return self._change(sent, key, audit.Action.CLOSE, closing)
+
+    def _change(
+        self, sent: Payload, key: gates.GateKey, action: audit.Action, setting: Setting
+    ) -> flask.Response:
         try:
-            self._store.update(key, gates.moving(state, datetime.datetime.now(datetime.UTC)))
+            self._desk.change(key, action, setting)
         except gates.GateError as error:
-            self._counters.mutations.labels(gate, action, "unavailable").inc()
-            return _unavailable(sent, f"{key} {_LABELS[gate]} {action}", error)
-        self._counters.mutations.labels(gate, action, "done").inc()
-        word = "opened" if state is gates.State.OPEN else "closed"
-        logger.info("%s %s %s", key, _LABELS[gate], word, extra={"canary": sent.canary})
+            return _unavailable(sent, f"{key} {_label(key)} {action}", error)
+        word = "opened" if action is audit.Action.OPEN else "closed"
+        logger.info("%s %s %s", key, _label(key), word, extra={"canary": sent.canary})
         return flaskkit.text(202)
 
 
-def register(app: flask.Flask, store: base.GateStore) -> None:
+def register(app: flask.Flask, front: desk.Desk) -> None:
     """Add the paths; each takes every HTTP method, as upstream's do."""
-    desk = Desk(store, Counters(flaskkit.kit(app).registry))
     flaskkit.add_any(app, "/gate/approve", lambda: flaskkit.text(200, "OK"), "gate-approve")
     flaskkit.add_any(app, "/gate/halt", lambda: flaskkit.text(403, "Forbidden"), "gate-halt")
-    for prefix, gate in _PREFIXES:
-        _route(app, prefix, gate, desk)
+    compatible = Compatible(front)
+    actions: dict[str, Answer] = {
+        "check": compatible.check,
+        "open": compatible.open,
+        "close": compatible.close,
+    }
+    for action, answer in actions.items():
+        chosen = _view(answer, _chosen)
+        flaskkit.add_any(app, f"/gate/{action}", chosen, f"gate-{action}")
+        flaskkit.add_any(app, f"/gate/{action}/<gate>", chosen, f"gate-{action}-named")
+        rollback = _view(answer, lambda _: gates.ROLLBACK)
+        flaskkit.add_any(app, f"/rollback/{action}", rollback, f"rollback-{action}")
 
 
-def _route(app: flask.Flask, prefix: str, gate: str, desk: Desk) -> None:
-    """Add check, open and close of one gate."""
+def by(actor: str = "") -> audit.By:
+    """Return who sends this request. Its id is ours: a caller must not repeat that of another."""
+    return audit.By(uuid.uuid4().hex, actor, flask.request.remote_addr or "")
 
+
+def now() -> datetime.datetime:
+    """Return the time of a request."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+def _view(answer: Answer, choose: Callable[[Payload], str]) -> Callable[..., flask.Response]:
     @flaskkit.with_payload
-    def check(sent: Payload) -> flask.Response:
-        return desk.check(sent, gate)
+    def view(sent: Payload) -> flask.Response:
+        gate = choose(sent)
+        if not gates.is_name(gate):
+            logger.warning("no name of a gate: %r", gate[:100], extra={"canary": sent.canary})
+            return flaskkit.text(400)
+        return answer(sent, gates.GateKey(sent.namespace, sent.name, gate))
 
-    @flaskkit.with_payload
-    def opening(sent: Payload) -> flask.Response:
-        return desk.move(sent, gate, "open")
-
-    @flaskkit.with_payload
-    def closing(sent: Payload) -> flask.Response:
-        return desk.move(sent, gate, "close")
-
-    flaskkit.add_any(app, f"/{prefix}/check", check, f"{prefix}-check")
-    flaskkit.add_any(app, f"/{prefix}/open", opening, f"{prefix}-open")
-    flaskkit.add_any(app, f"/{prefix}/close", closing, f"{prefix}-close")
+    return lambda **_: view()
 
 
-def _key(sent: Payload, gate: str) -> gates.GateKey:
-    return gates.GateKey(sent.namespace, sent.name, gate)
+def _chosen(sent: Payload) -> str:
+    """Return the gate that a request means: path, query, metadata, default."""
+    named = (flask.request.view_args or {}).get("gate") or flask.request.args.get("gate")
+    return named or sent.metadata.get("gate") or gates.DEFAULT
+
+
+def _label(key: gates.GateKey) -> str:
+    return _LABELS.get(key.gate, f"gate {key.gate}")
+
+
+def _kept(checksum: str) -> str:
+    """Return a checksum that a record can hold; a longer one identifies nothing."""
+    return checksum if len(checksum) <= wishes.LONGEST_CHECKSUM else ""
 
 
 def _unavailable(sent: Payload, what: str, error: gates.GateError) -> flask.Response:

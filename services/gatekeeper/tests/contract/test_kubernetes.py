@@ -4,6 +4,7 @@ import datetime
 import functools
 import json
 import pathlib
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -11,18 +12,31 @@ import pytest
 import urllib3
 from tools.cluster import controlplane
 
-from flagger_gatekeeper import gates
+from flagger_gatekeeper import audit, changes, gates
 from flagger_gatekeeper.store import base, configmaps, kubernetes
 
 pytestmark = pytest.mark.api
 
 KEY = gates.GateKey("test", "podinfo")
 NOW = datetime.datetime(2026, 11, 26, 12, 0, tzinfo=datetime.UTC)
-OPENING = gates.moving(gates.State.OPEN, NOW)
-CLOSING = gates.moving(gates.State.CLOSED, NOW)
+Moving = changes.Transition[gates.GateRecord]
 
 Send = Callable[..., Any]
 Fault = Callable[[Send, str], Any]
+
+
+def opening() -> Moving:
+    """Return what one more request to open does."""
+    return changes.setting(changes.Wish(gates.State.OPEN), audit.By(uuid.uuid4().hex), NOW)
+
+
+def closing() -> Moving:
+    """Return what one more request to close does."""
+    return changes.setting(changes.Wish(gates.State.CLOSED), audit.By(uuid.uuid4().hex), NOW)
+
+
+def passes(store: kubernetes.KubernetesStore) -> bool:
+    return gates.is_open(store.read(KEY), NOW)
 
 
 class FaultyClient:
@@ -118,7 +132,7 @@ def garbled(_: Send) -> Any:
 def calls(store: kubernetes.KubernetesStore) -> list[Callable[[], object]]:
     return [
         functools.partial(store.read, KEY),
-        functools.partial(store.update, KEY, OPENING),
+        functools.partial(store.update, KEY, opening()),
         store.ping,
     ]
 
@@ -132,13 +146,15 @@ def test_a_passing_fault_is_not_noticed(
     faulty: Faulty, store: kubernetes.KubernetesStore, what: Callable[[Send], Any], methods: str
 ) -> None:
     if methods == "PUT":
-        store.update(KEY, CLOSING)
+        store.update(KEY, closing())
     broken, client = faulty(once(what, methods))
-    broken.update(KEY, OPENING)
-    assert gates.passes(store.read(KEY))
-    assert client.sent.count(methods) >= 2 or (methods == "POST" and what is answer_lost)
-    broken.update(KEY, CLOSING)
-    assert not gates.passes(store.read(KEY))
+    record = broken.update(KEY, opening())
+    assert passes(store)
+    assert client.sent.count(methods) >= 2 or (methods != "GET" and what is answer_lost)
+    assert [one.entry.action for one in store.history(base.Scope(), None)][-1:] == ["open"]
+    assert store.read(KEY) == record
+    broken.update(KEY, closing())
+    assert not passes(store)
 
 
 @pytest.mark.parametrize("what", FAULTS, ids=lambda fault: fault.__name__)
@@ -158,18 +174,18 @@ def test_a_lasting_fault_ends_the_call_after_some_attempts(
 def test_endless_conflicts_end_the_call_and_change_nothing(
     faulty: Faulty, store: kubernetes.KubernetesStore
 ) -> None:
-    store.update(KEY, CLOSING)
+    written = store.update(KEY, closing())
     broken, client = faulty(lambda send, method: Answer(409) if method == "PUT" else send())
     with pytest.raises(base.StoreUnavailableError, match="409"):
-        broken.update(KEY, OPENING)
+        broken.update(KEY, opening())
     assert client.sent.count("PUT") == kubernetes.ATTEMPTS
-    assert store.read(KEY) == CLOSING(None)
+    assert store.read(KEY) == written
 
 
 def test_an_open_still_under_way_cannot_undo_an_acknowledged_close(
     faulty: Faulty, store: kubernetes.KubernetesStore
 ) -> None:
-    store.update(KEY, CLOSING)
+    store.update(KEY, closing())
     late: list[Send] = []
 
     def delay(send: Send) -> Any:
@@ -183,10 +199,10 @@ def test_an_open_still_under_way_cannot_undo_an_acknowledged_close(
 
     broken, _ = faulty(fault)
     with pytest.raises(base.StoreUnavailableError):
-        broken.update(KEY, OPENING)
-    store.update(KEY, CLOSING)
+        broken.update(KEY, opening())
+    store.update(KEY, closing())
     assert [send().status for send in late] == [409] * kubernetes.FAULTS
-    assert not gates.passes(store.read(KEY))
+    assert not passes(store)
 
 
 def test_a_config_map_deleted_meanwhile_is_made_anew(
@@ -195,7 +211,7 @@ def test_a_config_map_deleted_meanwhile_is_made_anew(
     faulty: Faulty,
     store: kubernetes.KubernetesStore,
 ) -> None:
-    store.update(KEY, CLOSING)
+    store.update(KEY, closing())
 
     def delete_first(send: Send) -> Any:
         with plane.client() as admin:
@@ -203,9 +219,9 @@ def test_a_config_map_deleted_meanwhile_is_made_anew(
         return send()
 
     broken, client = faulty(once(delete_first, "PUT"))
-    broken.update(KEY, OPENING)
+    written = broken.update(KEY, opening())
     assert client.sent == ["GET", "PUT", "GET", "POST"]
-    assert store.read(KEY) == OPENING(None)
+    assert store.read(KEY) == written
 
 
 def test_missing_rights_are_an_error(plane: controlplane.ControlPlane, namespace: str) -> None:
@@ -219,7 +235,7 @@ def test_missing_rights_are_an_error(plane: controlplane.ControlPlane, namespace
 def test_a_missing_namespace_is_an_error(plane: controlplane.ControlPlane) -> None:
     store = kubernetes.KubernetesStore(kubernetes.login(str(plane.kubeconfig)), "missing")
     with pytest.raises(base.StoreUnavailableError, match="404"):
-        store.update(KEY, OPENING)
+        store.update(KEY, opening())
 
 
 @pytest.mark.parametrize("data", [None, {"gate.default": '{"state": "open"}'}])
@@ -235,26 +251,26 @@ def test_a_config_map_about_something_else_is_an_error(
     with pytest.raises(gates.CorruptRecordError):
         store.read(KEY)
     with pytest.raises(gates.CorruptRecordError):
-        store.update(KEY, OPENING)
+        store.update(KEY, opening())
 
 
 def test_people_find_the_gates_and_their_additions_stay(
     plane: controlplane.ControlPlane, namespace: str, store: kubernetes.KubernetesStore
 ) -> None:
-    store.update(KEY, OPENING)
+    store.update(KEY, opening())
     with plane.client() as admin:
         admin.patch(
             path_of(namespace),
             {"metadata": {"annotations": {"team": "blue"}}, "data": {"note": "release 7"}},
         )
-        store.update(gates.GateKey("test", "podinfo", gates.ROLLBACK), CLOSING)
+        store.update(gates.GateKey("test", "podinfo", gates.ROLLBACK), closing())
         path = f"/api/v1/namespaces/{namespace}/configmaps"
         selector = "?labelSelector=app.kubernetes.io/managed-by%3Dflagger-gatekeeper"
         (found,) = admin.get(path + selector)["items"]
     assert found["metadata"]["name"].startswith("gate-test-podinfo-")
     assert found["metadata"]["annotations"] == {"team": "blue"}
     assert found["data"].keys() == {
-        "namespace", "canary", "note", "gate.default", "gate.rollback"
+        "namespace", "canary", "note", "gate.default", "gate.rollback", "history"
     }  # fmt: skip
     assert json.loads(found["data"]["gate.default"])["state"] == "open"
 
@@ -263,8 +279,8 @@ def test_a_check_costs_one_read_and_a_change_one_read_and_one_write(
     plane: controlplane.ControlPlane, namespace: str, store: kubernetes.KubernetesStore
 ) -> None:
     mark = plane.audit.mark()
-    store.update(KEY, OPENING)
-    store.update(KEY, CLOSING)
+    store.update(KEY, opening())
+    store.update(KEY, closing())
     store.read(KEY)
     sent = plane.audit.requests(since=mark, user="gatekeeper")
     verbs = [request.verb for request in sent if request.namespace == namespace]

@@ -6,11 +6,12 @@ import threading
 
 import pytest
 
-from flagger_gatekeeper import gates
+from flagger_gatekeeper import audit, changes, gates
 from flagger_gatekeeper.store import base, sqlite
 
 KEY = gates.GateKey("test", "podinfo")
-OPENING = gates.moving(gates.State.OPEN, datetime.datetime(2026, 11, 26, tzinfo=datetime.UTC))
+NOW = datetime.datetime(2026, 11, 26, tzinfo=datetime.UTC)
+OPENING = changes.setting(changes.Wish(gates.State.OPEN), audit.By("1"), NOW)
 
 
 def test_a_vanished_file_is_an_error_and_not_a_set_of_closed_gates(tmp_path: pathlib.Path) -> None:
@@ -48,7 +49,7 @@ def test_a_busy_file_is_an_error(tmp_path: pathlib.Path) -> None:
     other.execute("COMMIT")
     other.close()
     store.update(KEY, OPENING)
-    assert gates.passes(store.read(KEY))
+    assert gates.is_open(store.read(KEY), NOW)
 
 
 def test_a_place_that_cannot_be_written_is_an_error_at_the_start(tmp_path: pathlib.Path) -> None:

@@ -191,6 +191,8 @@ def test_nothing_passes_while_the_api_server_is_away(
         ("-store=redis", "redis"),
         ("-nonsense", "No such option"),
         ("-namespace-regexp=(", "namespace"),
+        ("-default-mode=until", "default-ttl"),
+        ("-audit-retention=90d", "duration"),
     ],
 )
 def test_wrong_flags_end_the_start_with_status_2(argument: str, word: str) -> None:

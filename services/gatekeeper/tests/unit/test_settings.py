@@ -36,6 +36,10 @@ def test_settings_travel_through_the_environment(monkeypatch: pytest.MonkeyPatch
         store_dsn="/data/gates.sqlite",
         store_namespace="flagger",
         kubeconfig="/config",
+        default_mode="until",
+        default_ttl=90.0,
+        once_grace=5.0,
+        audit_retention=3600.0,
     )
     for name, value in flags.environ(settings.SERVICE, chosen).items():
         monkeypatch.setenv(name, value)

@@ -1,14 +1,17 @@
 """The table of spec gatekeeper A.2, and what a broken store does to it."""
 
 import json
+from typing import Any, TypeVar
 
 import flask.testing
 import pytest
 from werkzeug.test import TestResponse
 
 import flagger_gatekeeper
-from flagger_gatekeeper import gates, settings
+from flagger_gatekeeper import changes, gates, settings
 from flagger_gatekeeper.store import base, memory
+
+T = TypeVar("T")
 
 BODY = b'{"name":"podinfo","namespace":"test"}'
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"]
@@ -17,27 +20,29 @@ ACTIONS = ["check", "open", "close"]
 PLAIN = "text/plain; charset=utf-8"
 
 
-class BrokenStore:
+class BrokenStore(memory.MemoryStore):
     """Answers nothing."""
 
     def __init__(self, error: gates.GateError) -> None:
+        super().__init__()
         self._error = error
 
     def read(self, key: gates.GateKey) -> gates.GateRecord | None:
         raise self._error
 
-    def update(self, key: gates.GateKey, transition: gates.Transition) -> None:
+    def update(
+        self, key: gates.GateKey, transition: changes.Transition[T], *, repair: bool = False
+    ) -> T:
         raise self._error
 
     def ping(self) -> None:
         raise self._error
 
-    def close(self) -> None:
-        pass
 
-
-def client_of(store: base.GateStore, namespace_regexp: str = "") -> flask.testing.FlaskClient:
-    options = settings.Settings(store="memory", namespace_regexp=namespace_regexp)
+def client_of(
+    store: base.GateStore, namespace_regexp: str = "", **more: Any
+) -> flask.testing.FlaskClient:
+    options = settings.Settings(store="memory", namespace_regexp=namespace_regexp, **more)
     return flagger_gatekeeper.create_app(options, store).test_client()
 
 
@@ -214,7 +219,8 @@ def test_logs_are_upstreams(
         for action in ["check", "open", "check", "close"]:
             send(client, f"/{gate}/{action}")
     ours = [record for record in caplog.records if record.name.startswith("flagger_gatekeeper")]
-    assert [record.getMessage() for record in ours] == [
+    lines = [record.getMessage() for record in ours]
+    assert [line for line in lines if not line.startswith("audit:")] == [
         "podinfo.test gate check: approved false",
         "podinfo.test gate opened",
         "podinfo.test gate check: approved true",
@@ -232,5 +238,125 @@ def test_checks_and_changes_are_counted(client: flask.testing.FlaskClient) -> No
         send(client, f"/rollback/{action}")
     lines = client.get("/metrics").text.splitlines()
     assert 'flagger_gate_checks_total{gate="rollback",result="forbidden"} 1.0' in lines
+    send(client, "/gate/check/invented")
+    assert 'gate="named",result="forbidden"} 1.0' in client.get("/metrics").text
     assert 'flagger_gate_checks_total{gate="rollback",result="approved"} 1.0' in lines
     assert 'flagger_gate_mutations_total{action="open",gate="rollback",result="done"} 1.0' in lines
+
+
+def body(**more: Any) -> bytes:
+    return json.dumps({"name": "podinfo", "namespace": "test", **more}).encode()
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize(
+    ("suffix", "metadata"),
+    [
+        ("/start", {}),
+        ("/start", {"gate": "other"}),
+        ("/start?gate=other", {"gate": "other"}),
+        ("?gate=start", {}),
+        ("?gate=start", {"gate": "other"}),
+        ("", {"gate": "start"}),
+        ("?gate=", {"gate": "start"}),
+    ],
+)
+def test_a_named_gate_is_chosen_by_path_query_or_metadata(
+    client: flask.testing.FlaskClient, action: str, suffix: str, metadata: dict[str, str]
+) -> None:
+    if action != "open":
+        send(client, "/gate/open/start")
+    send(client, f"/gate/{action}{suffix}", body(metadata=metadata))
+    assert send(client, "/gate/check/start").status_code == (403 if action == "close" else 200)
+    for other in ("/gate/check", "/gate/check/other", "/rollback/check"):
+        assert send(client, other).status_code == 403
+
+
+def test_the_gates_with_old_paths_have_names_too(client: flask.testing.FlaskClient) -> None:
+    send(client, "/gate/open/default")
+    assert send(client, "/gate/check").status_code == 200
+    send(client, "/gate/open?gate=rollback")
+    assert send(client, "/rollback/check").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["UPPER", "-a", "a-", "a.b", "a" * 64, "%0a", "start%20"])
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_name_that_no_gate_can_have_is_refused(
+    client: flask.testing.FlaskClient, action: str, name: str
+) -> None:
+    assert answer(send(client, f"/gate/{action}/{name}")) == (400, "", None)
+    assert answer(send(client, f"/gate/{action}?gate={name}")) == (400, "", None)
+    assert answer(send(client, f"/gate/{action}", body(metadata={"gate": "A b"}))) == (
+        400,
+        "",
+        None,
+    )
+    assert send(client, f"/rollback/{action}?gate={name}").status_code in (202, 403)
+
+
+def test_opening_for_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "flagger_gatekeeper")
+    store = memory.MemoryStore()
+    client = client_of(store, default_mode="once", once_grace=0.0)
+    send(client, "/gate/open")
+    asked = body(phase="Progressing", checksum="7c9d467496")
+    assert [send(client, "/gate/check", asked).status_code for _ in range(3)] == [200, 403, 403]
+    logged = [one.entry for one in store.history(base.Scope(), None)]
+    assert [(e.action, e.phase, e.by.source) for e in logged] == [
+        ("open", "", "127.0.0.1"),
+        ("pass", "Progressing", "127.0.0.1"),
+    ]
+    written = [vars(record)["audit"] for record in caplog.records if "audit" in vars(record)]
+    assert [(line["action"], line["gate"]) for line in written] == [
+        ("open", "default"),
+        ("pass", "default"),
+    ]
+
+
+def test_the_grace_of_an_approval_is_a_setting() -> None:
+    client = client_of(memory.MemoryStore(), default_mode="once", once_grace=3600.0)
+    send(client, "/gate/open")
+    asked = body(phase="Progressing", checksum="7c9d467496")
+    assert [send(client, "/gate/check", asked).status_code for _ in range(2)] == [200, 200]
+    other = body(phase="Progressing", checksum="56966965f5")
+    assert send(client, "/gate/check", other).status_code == 403
+
+
+def test_an_absurd_checksum_identifies_nothing() -> None:
+    client = client_of(memory.MemoryStore(), default_mode="once", once_grace=3600.0)
+    send(client, "/gate/open")
+    asked = body(phase="Progressing", checksum="x" * 1000)
+    assert [send(client, "/gate/check", asked).status_code for _ in range(2)] == [200, 403]
+
+
+def test_opened_gates_may_have_an_end() -> None:
+    store = memory.MemoryStore()
+    send(client_of(store, default_ttl=3600.0), "/gate/open")
+    (listed,) = store.find(base.Scope())
+    assert listed.record is not None
+    assert listed.record.expires_at is not None
+    assert (listed.record.expires_at - listed.record.updated_at).total_seconds() == 3600
+
+
+class OneWayStore(memory.MemoryStore):
+    """Can be read; takes changes while it is told to."""
+
+    writable = True
+
+    def update(
+        self, key: gates.GateKey, transition: changes.Transition[T], *, repair: bool = False
+    ) -> T:
+        if not self.writable:
+            raise base.StoreUnavailableError("read-only")
+        return super().update(key, transition, repair=repair)
+
+
+def test_an_approval_that_cannot_be_taken_is_not_given() -> None:
+    store = OneWayStore()
+    client = client_of(store, default_mode="once")
+    send(client, "/gate/open")
+    store.writable = False
+    assert answer(send(client, "/gate/check")) == (503, "gate store unavailable", PLAIN)
+    assert 'result="unavailable"} 1.0' in client.get("/metrics").text
+    store.writable = True
+    assert send(client, "/gate/check").status_code == 200

@@ -4,20 +4,23 @@ Reads go through to the API server (no cache, no resourceVersion: always the new
 carry the resourceVersion they were computed from, so that of two racing writers one starts again.
 """
 
+import datetime
+import functools
 import itertools
 import json
 import os
 import pathlib
 import random
 import time
-from collections.abc import Callable
+import urllib.parse
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar, cast
 
 import urllib3
 from kubernetes import config
 from kubernetes.client import api_client, configuration, exceptions
 
-from .. import gates
+from .. import audit, changes, codec, gates
 from . import base, configmaps
 
 T = TypeVar("T")
@@ -35,6 +38,7 @@ holds a thread, and the controller asks again anyway."""
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 _POOL_SIZE: Final = 32
+_PAGE_SIZE: Final = 500
 _NAMESPACE_FILE: Final = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -88,9 +92,18 @@ class KubernetesStore:
         client: api_client.ApiClient,
         namespace: str,
         pause: Callable[[float], None] = time.sleep,
+        retention: datetime.timedelta = base.RETENTION,
     ) -> None:
-        """Use a logged-in client; `pause` is what waits between two attempts."""
+        """Use a logged-in client.
+
+        Args:
+            client: see `login`.
+            namespace: of the ConfigMaps.
+            pause: what waits between two attempts.
+            retention: how long the history is kept.
+        """
         self._client = client
+        self._retention = retention
         self._path = f"/api/v1/namespaces/{namespace}/configmaps"
         self._pause = pause
 
@@ -98,25 +111,52 @@ class KubernetesStore:
         """Return the record, None if there is none."""
         found = self._repeat(lambda left: self._get(configmaps.name(key), left))
         text = None if found is None else configmaps.entry(found, key)
-        return None if text is None else gates.decode(text)
+        return None if text is None else codec.decode(text)
 
-    def update(self, key: gates.GateKey, transition: gates.Transition) -> None:
+    def update(
+        self, key: gates.GateKey, transition: changes.Transition[T], *, repair: bool = False
+    ) -> T:
         """Apply a transition atomically and durably, starting again when others were faster."""
 
-        def attempt(left: float) -> None:
+        def attempt(left: float) -> T:
             found = self._get(configmaps.name(key), left)
             current = configmaps.new(key) if found is None else found
             text = configmaps.entry(current, key)
-            changed = transition(None if text is None else gates.decode_or_none(text))
-            if changed is None:
-                return
-            wanted = configmaps.with_entry(current, key, gates.encode(changed))
-            if found is None:
-                self._send("POST", self._path, left, wanted)
-            elif self._send("PUT", f"{self._path}/{configmaps.name(key)}", left, wanted) is None:
-                raise _ConflictError("the config map vanished between reading and writing")
+            outcome = transition(codec.current(text, repair=repair))
+            if outcome.change is not None:
+                wanted = configmaps.written(current, key, outcome.change, self._retention)
+                self._put(wanted, left, new=found is None)
+            return outcome.result
 
-        self._repeat(attempt)
+        return self._repeat(attempt)
+
+    def find(self, scope: base.Scope) -> list[base.Listed]:
+        """Return the gates of a scope."""
+        found = [gate for config_map in self._all(scope) for gate in configmaps.listed(config_map)]
+        return [
+            base.Listed(key, codec.decode_or_none(text))
+            for key, text in sorted(found, key=lambda gate: base.in_order(gate[0]))
+            if scope.covers(key)
+        ]
+
+    def history(self, scope: base.Scope, since: datetime.datetime | None) -> list[audit.Logged]:
+        """Return the history of a scope, oldest first."""
+        lines = [line for found in self._all(scope) for line in configmaps.history(found)]
+        logged = [one for one in base.readable(lines) if scope.covers(one.key)]
+        young = [one for one in logged if since is None or one.entry.at >= since]
+        return sorted(young, key=lambda one: one.entry.at)
+
+    def prune(self, now: datetime.datetime) -> None:
+        """Drop the history beyond the retention, and ConfigMaps that have nothing more to keep."""
+        oldest = now - self._retention
+        for found in self._all(base.Scope()):
+            pruned = configmaps.pruned(found, oldest)
+            if pruned == found:
+                continue
+            try:
+                self._tidy(found, pruned)
+            except _ConflictError:
+                continue  # somebody uses it right now; there is another day
 
     def ping(self) -> None:
         """Ask for a ConfigMap; that there is none is an answer as good as any."""
@@ -128,6 +168,46 @@ class KubernetesStore:
 
     def _get(self, name: str, left: float) -> configmaps.Object | None:
         return self._send("GET", f"{self._path}/{name}", left)
+
+    def _put(self, wanted: configmaps.Object, left: float, *, new: bool) -> None:
+        """Write a ConfigMap back, on condition that nobody has written it meanwhile."""
+        if new:
+            self._send("POST", self._path, left, wanted)
+        elif self._send("PUT", self._path_of(wanted), left, wanted) is None:
+            raise _ConflictError("the config map vanished between reading and writing")
+
+    def _tidy(self, found: configmaps.Object, pruned: configmaps.Object | None) -> None:
+        """Replace a ConfigMap, or delete it, on the same condition."""
+        if pruned is not None:
+            self._put(pruned, DEADLINE_SECONDS, new=False)
+            return
+        version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+        self._send("DELETE", self._path_of(found), DEADLINE_SECONDS, {"preconditions": version})
+
+    def _all(self, scope: base.Scope) -> Iterator[configmaps.Object]:
+        """Read the ConfigMaps of a scope: one, or page by page."""
+        if scope.namespace is not None and scope.canary is not None:
+            name = configmaps.name(gates.GateKey(scope.namespace, scope.canary))
+            found = self._repeat(lambda left: self._get(name, left))
+            yield from [found] if found is not None and configmaps.is_ours(found) else []
+            return
+        following = ""
+        while True:
+            page = self._repeat(functools.partial(self._page, following))
+            yield from filter(configmaps.is_ours, page.get("items") or [])
+            following = (page.get("metadata") or {}).get("continue") or ""
+            if not following:
+                return
+
+    def _page(self, following: str, left: float) -> configmaps.Object:
+        query = {"labelSelector": configmaps.SELECTOR, "limit": _PAGE_SIZE}
+        if following:
+            query["continue"] = following
+        page = self._send("GET", f"{self._path}?{urllib.parse.urlencode(query)}", left)
+        return page or {}
+
+    def _path_of(self, config_map: configmaps.Object) -> str:
+        return f"{self._path}/{config_map['metadata']['name']}"
 
     def _repeat(self, attempt: Callable[[float], T]) -> T:
         """Call `attempt` with the seconds left until it neither conflicts nor hits a fault."""
