@@ -6,7 +6,7 @@ import flask
 
 from flagger_common import authz, flaskkit
 
-from . import desk, gates, settings, views
+from . import access, api, desk, gates, settings, views, watch
 from .store import base
 
 
@@ -34,5 +34,10 @@ def create_app(options: settings.Settings, store: base.GateStore) -> flask.Flask
     )
     flaskkit.kit(app).on_exit.append(store.close)
     rules = desk.Rules(settings.defaults(options), datetime.timedelta(seconds=options.once_grace))
-    views.register(app, desk.Desk(store, desk.Counters(flaskkit.kit(app).registry), rules))
+    front = desk.Desk(store, desk.Counters(flaskkit.kit(app).registry), rules)
+    streams = watch.Streams()
+    flaskkit.kit(app).on_term.append(streams.stop)
+    door = access.Door(flaskkit.kit(app).namespaces)
+    views.register(app, front)
+    api.register(app, front, door.admit, streams, auto_reset=options.auto_reset)
     return app

@@ -56,6 +56,8 @@ class Settings:
     """Seconds for which an approval of mode `once` is good for the same question again."""
     audit_retention: float = 90 * 24 * 3600.0
     """Seconds for which the history of gates is kept."""
+    auto_reset: bool = False
+    """Close the gates `default` and `rollback` when an event says that a release has ended."""
 
 
 _OPTIONS: Final = (
@@ -70,6 +72,7 @@ _OPTIONS: Final = (
     ("default-mode", click.Choice(["sticky", "once", "until"]), "mode of gates opened without one"),
     ("default-ttl", flags.Duration(), "how long opened gates stay open, 0: until closed"),
     ("once-grace", flags.Duration(), "how long a once approval is good for the same question"),
+    ("auto-reset", bool, "close the gates of a canary when its release ends"),
     ("audit-retention", flags.Duration(), "how long the history of gates is kept"),
 )
 

@@ -5,7 +5,6 @@ Added to them: gates with names, chosen by path, query or metadata (spec gatekee
 
 import datetime
 import logging
-import uuid
 from collections.abc import Callable
 from typing import Final
 
@@ -13,7 +12,7 @@ import flask
 
 from flagger_common import flaskkit, payload
 
-from . import audit, changes, checks, desk, gates, wishes
+from . import access, audit, changes, checks, desk, gates, wishes
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ class Compatible:
 
     def check(self, sent: Payload, key: gates.GateKey) -> flask.Response:
         """Answer 200 only for a gate that is known to be open, 503 if nobody knows."""
-        question = checks.Question(by(), audit.clip(sent.phase), _kept(sent.checksum))
+        question = checks.Question(access.by(), audit.clip(sent.phase), _kept(sent.checksum))
         try:
             verdict = self._desk.check(key, question, now())
         except gates.GateError as error:
@@ -50,11 +49,11 @@ class Compatible:
         """Open a gate; 202 promises that it is stored, 503 that it must be repeated."""
         at = now()
         wish = wishes.opened(wishes.Opening(), self._desk.rules.defaults, at)
-        return self._change(sent, key, audit.Action.OPEN, changes.setting(wish, by(), at))
+        return self._change(sent, key, audit.Action.OPEN, changes.setting(wish, access.by(), at))
 
     def close(self, sent: Payload, key: gates.GateKey) -> flask.Response:
         """Close a gate; 202 promises that it is stored, 503 that it must be repeated."""
-        closing = changes.setting(wishes.closed(), by(), now())
+        closing = changes.setting(wishes.closed(), access.by(), now())
         return self._change(sent, key, audit.Action.CLOSE, closing)
 
     def _change(
@@ -85,11 +84,6 @@ def register(app: flask.Flask, front: desk.Desk) -> None:
         flaskkit.add_any(app, f"/gate/{action}/<gate>", chosen, f"gate-{action}-named")
         rollback = _view(answer, lambda _: gates.ROLLBACK)
         flaskkit.add_any(app, f"/rollback/{action}", rollback, f"rollback-{action}")
-
-
-def by(actor: str = "") -> audit.By:
-    """Return who sends this request. Its id is ours: a caller must not repeat that of another."""
-    return audit.By(uuid.uuid4().hex, actor, flask.request.remote_addr or "")
 
 
 def now() -> datetime.datetime:

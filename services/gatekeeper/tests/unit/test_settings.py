@@ -40,6 +40,7 @@ def test_settings_travel_through_the_environment(monkeypatch: pytest.MonkeyPatch
         default_ttl=90.0,
         once_grace=5.0,
         audit_retention=3600.0,
+        auto_reset=True,
     )
     for name, value in flags.environ(settings.SERVICE, chosen).items():
         monkeypatch.setenv(name, value)
