@@ -58,6 +58,8 @@ CASES = {
         ("store.type=sqlite",),
         ("store.type=memory", "serviceMonitor.enabled=true"),
         ("networkPolicy.enabled=true", "podMonitor.enabled=true"),
+        ("auth.mode=kubernetes", "auth.accessReview=true"),
+        ("auth.mode=static", "auth.secretName=s", "auth.policy=true", "auth.checkToken=true"),
     ],
     "helmtester": [
         (),

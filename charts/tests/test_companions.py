@@ -102,6 +102,16 @@ def test_gatekeeper_keeps_gates_in_config_maps(render: Render) -> None:
         "-namespace-regexp=",
         "-store=kubernetes",
         "-store-namespace=test",
+        "-default-mode=sticky",
+        "-default-ttl=0s",
+        "-once-grace=5m",
+        "-auto-reset=false",
+        "-audit-retention=2160h",
+        "-auth-mode=none",
+        "-allow-anonymous-mutations=false",
+        "-access-review=false",
+        "-trusted-proxy-cidr=",
+        "-rate-limit=100",
     ]
     (role,) = of(objects, "Role")
     assert role["metadata"]["namespace"] == "test"
@@ -116,9 +126,43 @@ def test_gatekeeper_keeps_gates_in_config_maps(render: Render) -> None:
     assert budget["spec"]["minAvailable"] == 1
 
 
+def test_gatekeeper_may_ask_the_api_server_about_callers(render: Render) -> None:
+    mode = "auth.mode=kubernetes"
+    for settings, resources in [
+        ((mode,), {"tokenreviews"}),
+        ((mode, "auth.accessReview=true"), {"tokenreviews", "subjectaccessreviews"}),
+        ((mode, "store.type=sqlite"), {"tokenreviews"}),
+    ]:
+        objects = render("gatekeeper", *settings)
+        (role,) = of(objects, "ClusterRole")
+        assert {rule["resources"][0] for rule in role["rules"]} == resources
+        assert {tuple(rule["verbs"]) for rule in role["rules"]} == {("create",)}
+        (binding,) = of(objects, "ClusterRoleBinding")
+        assert binding["roleRef"]["name"] == role["metadata"]["name"]
+        assert pod(objects)["automountServiceAccountToken"] is True
+    assert not of(render("gatekeeper", mode, "rbac.create=false"), "ClusterRole")
+
+
+def test_gatekeeper_reads_tokens_and_grants_from_a_secret(render: Render) -> None:
+    secret = "auth.secretName=gates"
+    objects = render(
+        "gatekeeper", secret, "auth.mode=static", "auth.policy=true", "auth.checkToken=true"
+    )
+    assert args(objects)[-3:] == [
+        "-token-file=/etc/gatekeeper/tokens.json",
+        "-policy-file=/etc/gatekeeper/policy.json",
+        "-check-token-file=/etc/gatekeeper/check-token",
+    ]
+    volume = {"name": "auth", "secret": {"secretName": "gates"}}
+    assert volume in pod(objects)["volumes"]
+    mount = {"name": "auth", "mountPath": "/etc/gatekeeper", "readOnly": True}
+    assert mount in pod(objects)["containers"][0]["volumeMounts"]
+    assert volume not in pod(render("gatekeeper", secret))["volumes"]
+
+
 def test_gatekeeper_with_a_file_is_one_pod(render: Render) -> None:
     objects = render("gatekeeper", "store.type=sqlite", "persistence.enabled=true")
-    assert args(objects)[3:] == ["-store=sqlite", "-store-dsn=/data/gates.sqlite"]
+    assert args(objects)[3:5] == ["-store=sqlite", "-store-dsn=/data/gates.sqlite"]
     (deployment,) = of(objects, "Deployment")
     assert deployment["spec"]["replicas"] == 1
     assert deployment["spec"]["strategy"] == {"type": "Recreate"}

@@ -27,7 +27,12 @@ def all_of(found: images.Images) -> list[Release]:
     )
     # Test namespaces come and go, so the Helm tester may test in all of them.
     helmtester = values("helmtester", rbac={"scope": "cluster"})
-    gatekeeper = values("gatekeeper", replicaCount=1, podDisruptionBudget={"enabled": False})
+    gatekeeper = values(
+        "gatekeeper",
+        replicaCount=1,
+        podDisruptionBudget={"enabled": False},
+        auth={"allowAnonymousMutations": True},  # gates are opened with curl, as upstream's are
+    )
     companions = {
         names.LOADTESTER: ("loadtester", values("loadtester")),
         names.GATEKEEPER: ("gatekeeper", gatekeeper),

@@ -8,6 +8,37 @@
 {{- else if eq .Values.store.type "kubernetes" }}
 - -store-namespace={{ .Release.Namespace }}
 {{- end }}
+{{- with .Values.gates }}
+- -default-mode={{ .defaultMode }}
+- -default-ttl={{ .defaultTtl }}
+- -once-grace={{ .onceGrace }}
+- -auto-reset={{ .autoReset }}
+- -audit-retention={{ .auditRetention }}
+{{- end }}
+{{- with .Values.auth }}
+- -auth-mode={{ .mode }}
+- -allow-anonymous-mutations={{ .allowAnonymousMutations }}
+- -access-review={{ .accessReview }}
+- -trusted-proxy-cidr={{ .trustedProxyCidr }}
+- -rate-limit={{ .rateLimit }}
+{{- if eq .mode "static" }}
+- -token-file=/etc/gatekeeper/tokens.json
+{{- end }}
+{{- if .policy }}
+- -policy-file=/etc/gatekeeper/policy.json
+{{- end }}
+{{- if .checkToken }}
+- -check-token-file=/etc/gatekeeper/check-token
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Files of tokens and grants; their Secret has to be named. */}}
+{{- define "gatekeeper.secret" -}}
+{{- $auth := .Values.auth -}}
+{{- if or (eq $auth.mode "static") $auth.policy $auth.checkToken -}}
+{{- required "auth.mode=static, auth.policy and auth.checkToken need auth.secretName" $auth.secretName -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Only the API server can be shared by several pods. */}}
@@ -29,6 +60,11 @@
   emptyDir: {}
   {{- end }}
 {{- end }}
+{{- with include "gatekeeper.secret" . }}
+- name: auth
+  secret:
+    secretName: {{ . }}
+{{- end }}
 {{- with .Values.volumes }}
 {{ toYaml . }}
 {{- end }}
@@ -38,6 +74,11 @@
 {{- if eq .Values.store.type "sqlite" }}
 - name: data
   mountPath: /data
+{{- end }}
+{{- if include "gatekeeper.secret" . }}
+- name: auth
+  mountPath: /etc/gatekeeper
+  readOnly: true
 {{- end }}
 {{- with .Values.volumeMounts }}
 {{ toYaml . }}

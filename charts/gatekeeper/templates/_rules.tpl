@@ -4,3 +4,15 @@
   resources: [configmaps]
   verbs: [get, list, create, update, delete]
 {{- end -}}
+
+{{/* Callers are recognised, and their rights looked up, by the API server. */}}
+{{- define "gatekeeper.reviewRules" -}}
+- apiGroups: [authentication.k8s.io]
+  resources: [tokenreviews]
+  verbs: [create]
+{{- if .Values.auth.accessReview }}
+- apiGroups: [authorization.k8s.io]
+  resources: [subjectaccessreviews]
+  verbs: [create]
+{{- end }}
+{{- end -}}

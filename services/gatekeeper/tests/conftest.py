@@ -82,7 +82,8 @@ class Gatekeeper:
     def start(self) -> None:
         """Start the process and wait until it answers."""
         self.port = self.port or ports.free("127.0.0.1")
-        argv = [sys.executable, "-m", "flagger_gatekeeper", f"-port={self.port}", *self.arguments]
+        flags = [f"-port={self.port}", "-allow-anonymous-mutations", *self.arguments]
+        argv = [sys.executable, "-m", "flagger_gatekeeper", *flags]
         environ = {k: v for k, v in os.environ.items() if not k.startswith("GATEKEEPER_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -6,7 +6,7 @@ import flask
 
 from flagger_common import authz, flaskkit
 
-from . import access, api, desk, gates, settings, views, watch
+from . import api, desk, door, entrance, gates, settings, views, watch
 from .store import base
 
 
@@ -28,7 +28,9 @@ def create_app(options: settings.Settings, store: base.GateStore) -> flask.Flask
     app = flaskkit.base_app(
         __name__,
         "gatekeeper",
-        namespaces=authz.NamespaceRule.parse(options.namespace_regexp),
+        namespaces=authz.NamespaceRule.parse(
+            options.namespace_regexp, anchored=not options.allow_anonymous_mutations
+        ),
         max_body=settings.MAX_BODY_BYTES,
         ready=ready,
     )
@@ -37,7 +39,10 @@ def create_app(options: settings.Settings, store: base.GateStore) -> flask.Flask
     front = desk.Desk(store, desk.Counters(flaskkit.kit(app).registry), rules)
     streams = watch.Streams()
     flaskkit.kit(app).on_term.append(streams.stop)
-    door = access.Door(flaskkit.kit(app).namespaces)
-    views.register(app, front)
-    api.register(app, front, door.admit, streams, auto_reset=options.auto_reset)
+    kit = flaskkit.kit(app)
+    entry = door.Door(
+        entrance.keeper(options, kit.namespaces), kit.registry, rate=options.rate_limit
+    )
+    views.register(app, front, entry.admit)
+    api.register(app, front, entry.admit, streams, auto_reset=options.auto_reset)
     return app

@@ -1,13 +1,9 @@
-"""Who may do what, as the views ask it (spec gatekeeper B.4)."""
+"""Who may do what, as the views ask it (spec gatekeeper B.4): values, no Flask."""
 
 import dataclasses
 import enum
-import uuid
 from collections.abc import Callable
-
-import flask
-
-from flagger_common import authz
+from typing import Protocol
 
 from . import audit
 
@@ -42,25 +38,17 @@ class Caller:
     """Whether the caller may read the gates of a namespace."""
 
 
-Admit = Callable[[Verb, str | None], Caller]
-"""Lets the sender of the present request do something in a namespace, or raises `RefusedError`.
-None: in some namespace, the caller then asks `sees` for each."""
+class Admit(Protocol):
+    """Lets the sender of the present request do something, or not."""
 
+    def __call__(self, verb: Verb, namespace: str | None, secret: str = "") -> Caller:
+        """Return the caller.
 
-class Door:
-    """Admits everybody to the namespaces that are served."""
+        Args:
+            verb: what they want to do.
+            namespace: where; None: in some namespace, `Caller.sees` then tells for each.
+            secret: what a payload of the controller carries to show where it comes from.
 
-    def __init__(self, namespaces: authz.NamespaceRule) -> None:
-        self._namespaces = namespaces
-
-    def admit(self, verb: Verb, namespace: str | None) -> Caller:
-        """Let the sender of the present request in, see `Admit`."""
-        del verb
-        if namespace is not None and not self._namespaces.allows(namespace):
-            raise RefusedError(403, "forbidden", "this namespace is not served here")
-        return Caller(by(), self._namespaces.allows)
-
-
-def by(actor: str = "") -> audit.By:
-    """Return who sends this request. Its id is ours: a caller must not repeat that of another."""
-    return audit.By(uuid.uuid4().hex, actor, flask.request.remote_addr or "")
+        Raises:
+            RefusedError: they may not.
+        """

@@ -106,7 +106,7 @@ class Api:
         except payload.PayloadError as error:
             _refuse(400, "malformed_body", str(error))
         flask.g.canary = sent.canary
-        caller = self._admit(access.Verb.CHECK, sent.namespace)
+        caller = self._admit(access.Verb.CHECK, sent.namespace, sent.metadata.get("token", ""))
         closed = list(self._reset(sent, caller.by)) if resets.ends_release(sent) else []
         answer = flask.jsonify(reset=closed)
         answer.status_code = 202
@@ -179,9 +179,7 @@ def register(
     _route(app, "POST", f"{_ONE}/open", _named(api.open))
     _route(app, "POST", f"{_ONE}/close", _named(api.close))
     app.register_error_handler(ProblemError, lambda e: flaskkit.problem(e.status, e.code, str(e)))
-    app.register_error_handler(
-        access.RefusedError, lambda e: flaskkit.problem(e.status, e.code, str(e))
-    )
+    app.register_error_handler(access.RefusedError, _refused)
 
 
 def _route(app: flask.Flask, method: str, path: str, view: Callable[..., flask.Response]) -> None:
@@ -200,6 +198,13 @@ def _route(app: flask.Flask, method: str, path: str, view: Callable[..., flask.R
             _refuse(503, "store_unavailable", f"not acknowledged, repeat it: {error}")
 
     app.add_url_rule(path, f"{method} {path}", answer, methods=[method])
+
+
+def _refused(refusal: access.RefusedError) -> flask.Response:
+    answer = flaskkit.problem(refusal.status, refusal.code, str(refusal))
+    if refusal.status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 def _named(view: Callable[[gates.GateKey], flask.Response]) -> Callable[..., flask.Response]:

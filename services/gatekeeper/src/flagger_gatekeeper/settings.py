@@ -39,7 +39,8 @@ class Settings:
     zap_encoding: str = "json"
     """Form of log lines, `json` or `console`; the name is upstream's."""
     namespace_regexp: str = ""
-    """Searched (not anchored, as upstream) in the payload's namespace; empty allows all."""
+    """Namespaces that are served; empty allows all. The whole name has to match, unless everybody
+    may change gates: then it is searched for, as upstream does."""
     store: str = "kubernetes"
     """Where gates are kept: `kubernetes`, `sqlite` or `memory`."""
     store_dsn: str = ""
@@ -58,6 +59,22 @@ class Settings:
     """Seconds for which the history of gates is kept."""
     auto_reset: bool = False
     """Close the gates `default` and `rollback` when an event says that a release has ended."""
+    auth_mode: str = "none"
+    """How callers are recognised: `none`, `static` tokens, or tokens of the `kubernetes` API."""
+    token_file: str = ""
+    """JSON file with the hashes of static tokens, see `identity.StaticTokens`."""
+    policy_file: str = ""
+    """JSON file of grants, see `policy.Policy`; empty: whoever was recognised may do everything."""
+    access_review: bool = False
+    """Ask the Kubernetes API what callers may do, instead of a file."""
+    check_token_file: str = ""
+    """File with the secret that checks have to carry; empty: checks are open."""
+    trusted_proxy_cidr: str = ""
+    """Networks of proxies whose `X-Forwarded-User` is believed, with commas between them."""
+    allow_anonymous_mutations: bool = False
+    """Let everybody open and close gates, as upstream does."""
+    rate_limit: int = 100
+    """Requests a second of one address, checks aside; 0: no limit."""
 
 
 _OPTIONS: Final = (
@@ -73,6 +90,14 @@ _OPTIONS: Final = (
     ("default-ttl", flags.Duration(), "how long opened gates stay open, 0: until closed"),
     ("once-grace", flags.Duration(), "how long a once approval is good for the same question"),
     ("auto-reset", bool, "close the gates of a canary when its release ends"),
+    ("auth-mode", click.Choice(["none", "static", "kubernetes"]), "how callers are recognised"),
+    ("token-file", str, "JSON file with hashes of static tokens"),
+    ("policy-file", str, "JSON file of grants, empty: callers may do everything"),
+    ("access-review", bool, "ask the Kubernetes API what callers may do"),
+    ("check-token-file", str, "file with the secret of checks, empty: checks are open"),
+    ("trusted-proxy-cidr", str, "proxies whose X-Forwarded-User is believed"),
+    ("allow-anonymous-mutations", bool, "let everybody open and close gates"),
+    ("rate-limit", click.IntRange(0), "requests a second of an address, 0: no limit"),
     ("audit-retention", flags.Duration(), "how long the history of gates is kept"),
 )
 

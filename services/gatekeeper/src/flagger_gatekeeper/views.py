@@ -17,9 +17,11 @@ from . import access, audit, changes, checks, desk, gates, wishes
 logger = logging.getLogger(__name__)
 
 Payload = payload.CanaryWebhookPayload
+Verb = access.Verb
 Setting = changes.Transition[gates.GateRecord]
 Answer = Callable[[Payload, gates.GateKey], flask.Response]
 
+_TOO_MANY: Final = 429
 _APPROVED: Final = (200, "Approved")
 _FORBIDDEN: Final = (403, "Forbidden")
 _LABELS: Final = {gates.DEFAULT: "gate", gates.ROLLBACK: "rollback"}
@@ -28,12 +30,14 @@ _LABELS: Final = {gates.DEFAULT: "gate", gates.ROLLBACK: "rollback"}
 class Compatible:
     """The three actions on a gate, with the answers of upstream."""
 
-    def __init__(self, front: desk.Desk) -> None:
+    def __init__(self, front: desk.Desk, admit: access.Admit) -> None:
         self._desk = front
+        self._admit = admit
 
     def check(self, sent: Payload, key: gates.GateKey) -> flask.Response:
         """Answer 200 only for a gate that is known to be open, 503 if nobody knows."""
-        question = checks.Question(access.by(), audit.clip(sent.phase), _kept(sent.checksum))
+        caller = self._admit(Verb.CHECK, key.namespace, sent.metadata.get("token", ""))
+        question = checks.Question(caller.by, audit.clip(sent.phase), _kept(sent.checksum))
         try:
             verdict = self._desk.check(key, question, now())
         except gates.GateError as error:
@@ -47,13 +51,15 @@ class Compatible:
 
     def open(self, sent: Payload, key: gates.GateKey) -> flask.Response:
         """Open a gate; 202 promises that it is stored, 503 that it must be repeated."""
+        caller = self._admit(Verb.OPEN, key.namespace)
         at = now()
         wish = wishes.opened(wishes.Opening(), self._desk.rules.defaults, at)
-        return self._change(sent, key, audit.Action.OPEN, changes.setting(wish, access.by(), at))
+        return self._change(sent, key, audit.Action.OPEN, changes.setting(wish, caller.by, at))
 
     def close(self, sent: Payload, key: gates.GateKey) -> flask.Response:
         """Close a gate; 202 promises that it is stored, 503 that it must be repeated."""
-        closing = changes.setting(wishes.closed(), access.by(), now())
+        caller = self._admit(Verb.CLOSE, key.namespace)
+        closing = changes.setting(wishes.closed(), caller.by, now())
         return self._change(sent, key, audit.Action.CLOSE, closing)
 
     def _change(
@@ -68,11 +74,11 @@ class Compatible:
         return flaskkit.text(202)
 
 
-def register(app: flask.Flask, front: desk.Desk) -> None:
+def register(app: flask.Flask, front: desk.Desk, admit: access.Admit) -> None:
     """Add the paths; each takes every HTTP method, as upstream's do."""
-    flaskkit.add_any(app, "/gate/approve", lambda: flaskkit.text(200, "OK"), "gate-approve")
-    flaskkit.add_any(app, "/gate/halt", lambda: flaskkit.text(403, "Forbidden"), "gate-halt")
-    compatible = Compatible(front)
+    _add_fixed(app, "approve", 200, "OK")
+    _add_fixed(app, "halt", 403, "Forbidden")
+    compatible = Compatible(front, admit)
     actions: dict[str, Answer] = {
         "check": compatible.check,
         "open": compatible.open,
@@ -84,6 +90,15 @@ def register(app: flask.Flask, front: desk.Desk) -> None:
         flaskkit.add_any(app, f"/gate/{action}/<gate>", chosen, f"gate-{action}-named")
         rollback = _view(answer, lambda _: gates.ROLLBACK)
         flaskkit.add_any(app, f"/rollback/{action}", rollback, f"rollback-{action}")
+
+
+def _add_fixed(app: flask.Flask, name: str, status: int, body: str) -> None:
+    """Add a gate that never changes. Upstream's looks at nothing, a strict one at the namespace."""
+    namespaces = flaskkit.kit(app).namespaces
+    checked = flaskkit.with_payload(lambda _: flaskkit.text(status, body))
+    strict = namespaces.anchored and namespaces.pattern is not None
+    view = checked if strict else lambda: flaskkit.text(status, body)
+    flaskkit.add_any(app, f"/gate/{name}", view, f"gate-{name}")
 
 
 def now() -> datetime.datetime:
@@ -98,7 +113,12 @@ def _view(answer: Answer, choose: Callable[[Payload], str]) -> Callable[..., fla
         if not gates.is_name(gate):
             logger.warning("no name of a gate: %r", gate[:100], extra={"canary": sent.canary})
             return flaskkit.text(400)
-        return answer(sent, gates.GateKey(sent.namespace, sent.name, gate))
+        try:
+            return answer(sent, gates.GateKey(sent.namespace, sent.name, gate))
+        except access.RefusedError as refusal:
+            return _refused(sent, refusal)
+        except gates.GateError as error:
+            return _unavailable(sent, "asking who it is", error)
 
     return lambda **_: view()
 
@@ -116,6 +136,15 @@ def _label(key: gates.GateKey) -> str:
 def _kept(checksum: str) -> str:
     """Return a checksum that a record can hold; a longer one identifies nothing."""
     return checksum if len(checksum) <= wishes.LONGEST_CHECKSUM else ""
+
+
+def _refused(sent: Payload, refusal: access.RefusedError) -> flask.Response:
+    """Answer as upstream does for a namespace that is not served; the reason is in the log."""
+    extra = {"canary": sent.canary, "reason": refusal.code}
+    logger.warning("%s refused: %s", flask.request.path, refusal, extra=extra)
+    if refusal.status == _TOO_MANY:
+        return flaskkit.text(_TOO_MANY, "Too Many Requests")
+    return flaskkit.text(*_FORBIDDEN)
 
 
 def _unavailable(sent: Payload, what: str, error: gates.GateError) -> flask.Response:

@@ -28,7 +28,7 @@ class AwayStore(memory.MemoryStore):
 
 
 def client_of(store: base.GateStore, **more: Any) -> flask.testing.FlaskClient:
-    options = settings.Settings(store="memory", **more)
+    options = settings.Settings(**{"allow_anonymous_mutations": True, **more})
     return flagger_gatekeeper.create_app(options, store).test_client()
 
 

@@ -18,7 +18,9 @@ ONE = "/api/v1/gates/{namespace}/{canary}/{gate}"
 
 @pytest.fixture
 def app() -> flask.Flask:
-    return flagger_gatekeeper.create_app(settings.Settings(store="memory"), memory.MemoryStore())
+    return flagger_gatekeeper.create_app(
+        settings.Settings(allow_anonymous_mutations=True), memory.MemoryStore()
+    )
 
 
 def test_every_route_is_described_and_nothing_else(app: flask.Flask) -> None:

@@ -41,6 +41,14 @@ def test_settings_travel_through_the_environment(monkeypatch: pytest.MonkeyPatch
         once_grace=5.0,
         audit_retention=3600.0,
         auto_reset=True,
+        auth_mode="static",
+        token_file="/tokens",
+        policy_file="/policy",
+        access_review=True,
+        check_token_file="/check",
+        trusted_proxy_cidr="10.0.0.0/8,fd00::/8",
+        allow_anonymous_mutations=True,
+        rate_limit=7,
     )
     for name, value in flags.environ(settings.SERVICE, chosen).items():
         monkeypatch.setenv(name, value)

@@ -42,7 +42,9 @@ class BrokenStore(memory.MemoryStore):
 def client_of(
     store: base.GateStore, namespace_regexp: str = "", **more: Any
 ) -> flask.testing.FlaskClient:
-    options = settings.Settings(store="memory", namespace_regexp=namespace_regexp, **more)
+    options = settings.Settings(
+        **{"namespace_regexp": namespace_regexp, "allow_anonymous_mutations": True, **more}
+    )
     return flagger_gatekeeper.create_app(options, store).test_client()
 
 

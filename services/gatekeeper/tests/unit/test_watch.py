@@ -73,7 +73,9 @@ def test_streams_end_with_the_process() -> None:
 
 
 def test_the_stream_over_http() -> None:
-    app = flagger_gatekeeper.create_app(settings.Settings(store="memory"), memory.MemoryStore())
+    app = flagger_gatekeeper.create_app(
+        settings.Settings(allow_anonymous_mutations=True), memory.MemoryStore()
+    )
     client = app.test_client()
     client.post("/api/v1/gates/test/podinfo/start/open")
     with client.get("/api/v1/watch?namespace=test", buffered=False) as answer:

@@ -42,11 +42,11 @@ _PAGE_SIZE: Final = 500
 _NAMESPACE_FILE: Final = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
-class _AgainError(Exception):
+class AgainError(gates.GateError):
     """The request failed in a way that may pass: overload, lost connection."""
 
 
-class _ConflictError(_AgainError):
+class _ConflictError(AgainError):
     """Another writer was faster; the API server is in good health."""
 
 
@@ -216,7 +216,7 @@ class KubernetesStore:
         for number in itertools.count(1):
             try:
                 return attempt(max(deadline - time.monotonic(), 0.1))
-            except _AgainError as error:
+            except AgainError as error:
                 faults += not isinstance(error, _ConflictError)
                 reason = str(error)
             longest = min(_FIRST_PAUSE_SECONDS * 2**number, _LONGEST_PAUSE_SECONDS)
@@ -231,7 +231,7 @@ class KubernetesStore:
         self, method: str, path: str, left: float, body: configmaps.Object | None = None
     ) -> configmaps.Object | None:
         """Send one request and return the answered object, None for a 404 where that is normal."""
-        status, content = self._exchange(method, path, left, body)
+        status, content = exchange(self._client, method, path, left, body)
         if status in (200, 201):
             return _parsed(content)
         if status == 404 and method != "POST":
@@ -240,29 +240,39 @@ class KubernetesStore:
         if status == 409:
             raise _ConflictError(message)
         if status == 429 or status >= 500:
-            raise _AgainError(message)
+            raise AgainError(message)
         raise base.StoreUnavailableError(message)
 
-    def _exchange(
-        self, method: str, path: str, left: float, body: configmaps.Object | None
-    ) -> tuple[int, bytes]:
-        """Send one request and read its answer, within `left` seconds for each of the two."""
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
-        try:
-            request = self._client.param_serialize(
-                method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
-            )
-            response = cast("Any", self._client.call_api(*request[:4], _request_timeout=left))
-            return response.status, response.read()
-        except (urllib3.exceptions.HTTPError, exceptions.OpenApiException, OSError) as error:
-            raise _AgainError(f"{method} {path}: {error}") from error
-        except config.ConfigException as error:  # the service account token cannot be read
-            raise base.StoreUnavailableError(str(error)) from error
+
+def exchange(
+    client: api_client.ApiClient,
+    method: str,
+    path: str,
+    seconds: float,
+    body: configmaps.Object | None,
+) -> tuple[int, bytes]:
+    """Send one request and read its answer, within `seconds` for each of the two.
+
+    Raises:
+        AgainError: there was no answer.
+        StoreUnavailableError: the login cannot be read.
+    """
+    headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    try:
+        request = client.param_serialize(
+            method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        response = cast("Any", client.call_api(*request[:4], _request_timeout=seconds))
+        return response.status, response.read()
+    except (urllib3.exceptions.HTTPError, exceptions.OpenApiException, OSError) as error:
+        raise AgainError(f"{method} {path}: {error}") from error
+    except config.ConfigException as error:  # the service account token cannot be read
+        raise base.StoreUnavailableError(str(error)) from error
 
 
 def _parsed(content: bytes) -> configmaps.Object:
     try:
         parsed: configmaps.Object = json.loads(content)
     except ValueError as error:
-        raise _AgainError(f"answer is not JSON: {error}") from error
+        raise AgainError(f"answer is not JSON: {error}") from error
     return parsed
