@@ -9,7 +9,7 @@ from flagger_controller.cluster.client import Object, Ref, Resource
 
 from .targets import NAME, NAMESPACE
 
-PORTS = [{"name": "http", "port": 80, "targetPort": 9898, "protocol": "TCP"}]
+PORTS = [{"name": "http", "port": 80, "targetPort": 9898, "protocol": "TCP", "appProtocol": "http"}]
 HOST = "shop.example.org"
 EDGE: Final = "edge"
 NGINX = "nginx.ingress.kubernetes.io/"
