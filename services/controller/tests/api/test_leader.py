@@ -87,6 +87,7 @@ def _change(name: str, replicas: Replicas, leave: Callable[[Replicas], Leave]) -
     scene.wait_status(canaryWeight=25)
     left = leave(replicas)
     scene.wait_told("Normal Promotion completed! Scaling down podinfo.$ns")
+    scene.wait_phase("Succeeded")  # the mirror may hear of it later
     users = ["flagger", "flagger2"]
     if replicas.first.user != "flagger":
         users.reverse()

@@ -1,8 +1,8 @@
 """What a tick works with: the store of Canaries, its memory, and its steps."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
@@ -13,6 +13,9 @@ from flagger_controller.tick.commit import Committer
 from flagger_controller.tick.converge import Converger
 from flagger_controller.tick.gather import Gatherer
 from flagger_controller.tick.observe import Observer
+
+IN_FLIGHT: Final = timedelta(seconds=10)
+"""How long a write without an answer may be under way: as long again as its answer was awaited."""
 
 
 class Store(Protocol):
@@ -66,6 +69,12 @@ class Memory:
     """The last error that was announced, to say it once."""
     outages: int = 0
     """Ticks that the API server failed since the last one that worked."""
+    unanswered: datetime | None = None
+    """When the API server last left a call without an answer."""
+
+    def in_flight(self, now: datetime) -> bool:
+        """May a write that got no answer still take effect?"""
+        return self.unanswered is not None and now < self.unanswered + IN_FLIGHT
 
 
 @dataclass(frozen=True)

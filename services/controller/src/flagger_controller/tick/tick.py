@@ -37,6 +37,7 @@ SOON: Final = 0.5
 """Seconds until a converge that failed after a commit is done again."""
 WALKS: Final = 6
 """Decisions in one tick; a terminal transition takes three."""
+UNANSWERED: Final = {Kind.TIMEOUT, Kind.UNREACHABLE}
 QUESTIONS: Final = 200
 """Checks in one walk; a canary has one for each hook and metric."""
 
@@ -76,6 +77,7 @@ class Tick:
             canary, stored = await self._hold(canary, stored)
             idle = await self._walk(canary, stored, due=due)
         except Retriable as error:
+            self._unanswered(error)
             self._herald.outage(canary, error)
             raise
         except Gone as error:
@@ -116,6 +118,9 @@ class Tick:
             world, planned = await self._look(canary, due=due)
             due = due and not self._belated(canary, world)
             canary, decision = await self._decide(canary, world, planned, due=due)
+            if decision.release and self.memory.in_flight(self.shell.clock()):
+                self.memory.unsettled = True  # nobody would revert what comes after the release
+                return False
             after, stored = await self._carry_out(canary, stored, world, decision)
             if decision.measured:
                 self.shell.announcer.analysed(after, time.monotonic() - started)
@@ -253,12 +258,17 @@ class Tick:
             await self.shell.converger.converge(world)
         except FlaggerError as error:
             self.memory.unsettled = True
+            self._unanswered(error)
             retried = isinstance(error, Retriable)
             level = logging.INFO if retried else logging.WARNING
             extra = {**error.fields, "canary": self.key}
             logger.log(logging.DEBUG if error.quiet else level, "%s", error, extra=extra)
             if not (retried or error.quiet):
                 self._tell(str(error))
+
+    def _unanswered(self, error: FlaggerError) -> None:
+        if isinstance(error, ApiError) and error.kind in UNANSWERED:
+            self.memory.unanswered = self.shell.clock()
 
     def _tell(self, text: str) -> None:
         if found := self.shell.store.get(self.key):

@@ -8,10 +8,12 @@ from flagger_controller.api.status import Obligation, Phase, Route
 from flagger_controller.cluster.client import ApiConflict, ApiNotFound, ApiUnavailable
 from flagger_controller.tick.commit import FINALIZER
 from flagger_controller.tick.pace import RESYNC
+from flagger_controller.tick.shell import IN_FLIGHT
+from flagger_controller.tick.tick import SOON
 
 from ....model.acts import analysis, hook, respec
 from ....model.process import INTERVAL
-from ....model.rig import CANARY, PRIMARY, TARGET, canary
+from ....model.rig import CANARY, PRIMARY, ROUTE, TARGET, canary
 from ....model.targets import deployment
 from .bench import Bench, put_status, refuse
 
@@ -169,6 +171,40 @@ async def test_the_end_of_a_canary_is_told_once_however_often_it_is_released(
     await bench.tick(process)
     assert rig.api.object(CANARY) is None
     assert rig.log.events == ["Terminating canary podinfo", "Terminated canary podinfo"]
+
+
+async def test_a_canary_is_not_released_while_a_write_may_still_land(bench: Bench) -> None:
+    """Nobody would revert what it did any more."""
+    process = await bench.progressing(revertOnDeletion=True)
+    rig = bench.rig
+    answers = refuse(rig, ApiUnavailable(504, "Timeout", "no answer"), ROUTE)
+    await asyncio.sleep(INTERVAL)
+    await bench.tick(process)
+    answers()
+    rig.api.remove(CANARY)
+    for _ in range(3):
+        assert await bench.tick(process) == SOON
+    assert rig.log.events[-1] == "Terminating canary podinfo"
+    body = rig.found(TARGET)
+    rig.api.put(TARGET, {**body, "spec": {**body["spec"], "replicas": 0}})
+    await bench.tick(process)
+    assert rig.replicas(TARGET) == 1
+    await asyncio.sleep(IN_FLIGHT.total_seconds())
+    await bench.tick(process)
+    assert rig.api.object(CANARY) is None
+    assert rig.log.events[-1] == "Terminated canary podinfo"
+
+
+async def test_a_refused_write_is_not_under_way(bench: Bench) -> None:
+    process = await bench.progressing(revertOnDeletion=True)
+    answers = refuse(bench.rig, ApiUnavailable(500, "InternalError", "etcd is away"), ROUTE)
+    await asyncio.sleep(INTERVAL)
+    await bench.tick(process)
+    answers()
+    bench.rig.api.remove(CANARY)
+    for _ in range(3):
+        await bench.tick(process)
+    assert bench.rig.api.object(CANARY) is None
 
 
 async def test_a_canary_that_vanished_before_it_was_held_is_no_error(bench: Bench) -> None:
