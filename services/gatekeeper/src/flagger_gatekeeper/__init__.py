@@ -34,12 +34,12 @@ def create_app(options: settings.Settings, store: base.GateStore) -> flask.Flask
         max_body=settings.MAX_BODY_BYTES,
         ready=ready,
     )
-    flaskkit.kit(app).on_exit.append(store.close)
-    rules = desk.Rules(settings.defaults(options), datetime.timedelta(seconds=options.once_grace))
-    front = desk.Desk(store, desk.Counters(flaskkit.kit(app).registry), rules)
-    streams = watch.Streams()
-    flaskkit.kit(app).on_term.append(streams.stop)
     kit = flaskkit.kit(app)
+    kit.on_exit.append(store.close)
+    rules = desk.Rules(settings.defaults(options), datetime.timedelta(seconds=options.once_grace))
+    front = desk.Desk(store, desk.Counters(kit.registry), rules)
+    streams = watch.Streams()
+    kit.on_term.append(streams.stop)
     entry = door.Door(
         entrance.keeper(options, kit.namespaces), kit.registry, rate=options.rate_limit
     )

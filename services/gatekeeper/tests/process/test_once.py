@@ -1,24 +1,10 @@
 """An approval for once is given once, by real servers that share a store."""
 
 import concurrent.futures
-import pathlib
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 Start = Callable[..., Any]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("kubernetes", marks=pytest.mark.api)])
-def arguments(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> list[str]:
-    """Return the flags of a store that processes share."""
-    if request.param == "sqlite":
-        return ["-store=sqlite", f"-store-dsn={tmp_path / 'gates.sqlite'}"]
-    plane = request.getfixturevalue("plane")
-    namespace = request.getfixturevalue("namespace")
-    kubeconfig = plane.kubeconfig_of("gatekeeper")
-    return ["-store=kubernetes", f"-store-namespace={namespace}", f"-kubeconfig={kubeconfig}"]
 
 
 def test_fifty_checks_of_three_replicas_pass_once(gatekeepers: Start, arguments: list[str]) -> None:

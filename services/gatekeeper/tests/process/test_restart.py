@@ -22,17 +22,6 @@ Start = Callable[..., Any]
 PODINFO = {"name": "podinfo", "namespace": "test"}
 
 
-@pytest.fixture(params=["sqlite", pytest.param("kubernetes", marks=pytest.mark.api)])
-def arguments(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> list[str]:
-    """Return the flags of a durable store."""
-    if request.param == "sqlite":
-        return ["-store=sqlite", f"-store-dsn={tmp_path / 'gates.sqlite'}"]
-    plane = request.getfixturevalue("plane")
-    namespace = request.getfixturevalue("namespace")
-    kubeconfig = plane.kubeconfig_of("gatekeeper")
-    return ["-store=kubernetes", f"-store-namespace={namespace}", f"-kubeconfig={kubeconfig}"]
-
-
 def check(gatekeeper: Any, gate: str = "gate") -> int:
     status: int = gatekeeper.post(f"/{gate}/check", **PODINFO).status_code
     return status

@@ -152,7 +152,7 @@ _ANALYSIS: Final[Facts] = {
     "spec.analysis.metrics[].templateRef": _say("MetricTemplate to query."),
     "spec.analysis.metrics[].templateVariables": _say("Variables of the template's query."),
     "spec.analysis.metrics[].failurePolicy": _enum(
-        "What a source does that cannot be asked: a failed check (Fail), or wait (Hold).",
+        "When the source cannot be asked: a failed check (Fail), or the release waits (Hold).",
         "Fail",
         "Hold",
     ),

@@ -38,6 +38,7 @@ SOON: Final = 0.5
 WALKS: Final = 6
 """Decisions in one tick; a terminal transition takes three."""
 UNANSWERED: Final = {Kind.TIMEOUT, Kind.UNREACHABLE}
+"""After these a write may be under way; other failures are answers."""
 QUESTIONS: Final = 200
 """Checks in one walk; a canary has one for each hook and metric."""
 

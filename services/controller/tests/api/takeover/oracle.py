@@ -13,7 +13,8 @@ from .states import State
 
 CANARY = "Canary.flagger.app/podinfo"
 WORKLOADS = ("Deployment/podinfo-primary", "DaemonSet/podinfo-primary")
-BEGUN = ("New revision detected!", "Starting canary analysis", "Initialization done!")
+STARTING = "Starting canary analysis"
+BEGUN = ("New revision detected!", STARTING, "Initialization done!")
 """What is said when a run, or a life, begins."""
 IDLE = frozenset({("canaries", "status"), ("events", "")})
 """What may be written while nothing is to be done."""
@@ -94,8 +95,9 @@ def _primary(handover: Handover) -> Iterator[str]:
 
 def _running(handover: Handover) -> Iterator[str]:
     """The run goes on from where it was, and ends well."""
+    again = (STARTING,) if _unrouted(handover) else ()
     for text in handover.told:
-        begun = any(words in text for words in BEGUN)
+        begun = any(words in text for words in BEGUN if words not in again)
         if begun and handover.state.phase != "Waiting":
             yield f"begun again: {text}"
     if handover.state.phase == "Progressing":
@@ -110,6 +112,12 @@ def _running(handover: Handover) -> Iterator[str]:
     _, last = handover.statuses[-1]
     if last["phase"] != "Succeeded":
         yield f"the run ended as {last['phase']}"
+
+
+def _unrouted(handover: Handover) -> bool:
+    """Ours was killed between a status and its route, by which upstream goes: it steps again."""
+    routed = max(_share(body) for body in handover.before.values())
+    return not handover.ours and routed < handover.found["canaryWeight"]
 
 
 def _progress(handover: Handover) -> Iterator[str]:
