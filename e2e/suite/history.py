@@ -28,7 +28,7 @@ class State:
     failed: int = 0
     """Failed checks of the run."""
     obligation: str = ""
-    """What was decided but is not finished yet: `rollback`."""
+    """What was decided but is not finished yet, such as `rollback`."""
 
     def __str__(self) -> str:
         counts = {"weight": self.weight, "iteration": self.iterations, "failed": self.failed}

@@ -62,7 +62,9 @@ GOOD = (
             "Progressing weight 20",
             "Progressing weight 40",
             "WaitingPromotion weight 40",
+            "WaitingPromotion weight 40 promote",
             "Promoting weight 40",
+            "Promoting weight 40 finalise",
             "Finalising",
             "Succeeded",
         )

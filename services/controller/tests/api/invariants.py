@@ -8,6 +8,8 @@ from typing import Any
 from .scene import Object
 
 RUNNING = ("Progressing", "WaitingPromotion", "Promoting", "Finalising")
+DECIDED = {"promote": "Promoting", "finalise": "Finalising"}
+"""The phases that are entered when the cluster has obeyed."""
 COARSE = timedelta(seconds=3)
 """Upstream's times are whole seconds, of the status write, which may follow its tick late."""
 
@@ -42,7 +44,10 @@ def reaction(before: Object, after: Object) -> bool:
 
 
 def step(status: Object) -> tuple[Any, ...]:
-    return tuple(status.get(key) for key in ("phase", "canaryWeight", "iterations", "failedChecks"))
+    """How far a run is; a promotion has begun when it is owed."""
+    owed = DECIDED.get(status.get("run", {}).get("obligation", ""))
+    counters = (status.get(key) for key in ("canaryWeight", "iterations", "failedChecks"))
+    return (owed or status["phase"], *counters)
 
 
 def ticked(status: Object) -> datetime:

@@ -138,8 +138,8 @@ def failed_once(status: Object) -> bool:
     return bool(status.get("failedChecks") == 1)
 
 
-def rolling_back(status: Object) -> bool:
-    return bool(status.get("run", {}).get("obligation") == "rollback")
+def owes(obligation: str) -> Callable[[Object], bool]:
+    return lambda status: status.get("run", {}).get("obligation") == obligation
 
 
 CLEAN = (Plot("clean-promoted"), Plot("clean-rolled-back", promoted=False))
@@ -160,11 +160,13 @@ KILLS = (
             "Canary promotion is waiting for approval.",
         ),
     ),
+    Plot("promotion-decided", disturb=kill_when(owes("promote")), interval=3),
     Plot("promoting", disturb=kill_when(phase("Promoting")), interval=3),
+    Plot("return-decided", disturb=kill_when(owes("finalise")), interval=3),
     Plot("finalising", disturb=kill_when(phase("Finalising")), interval=3),
     Plot("succeeded", disturb=kill_when(phase("Succeeded"))),
     Plot("failed-check", promoted=False, disturb=kill_when(failed_once), interval=3),
-    Plot("rolling-back", promoted=False, disturb=kill_when(rolling_back)),
+    Plot("rolling-back", promoted=False, disturb=kill_when(owes("rollback"))),
     Plot("failed", promoted=False, disturb=kill_when(phase("Failed"))),
     Plot("between-ticks", disturb=kill_when(weight(25), delay=0.5)),
 )
@@ -189,6 +191,8 @@ class Stage:
     def __init__(self, world: World, plots: list[Plot]) -> None:
         self._world = world
         self._pool = ThreadPoolExecutor(AT_ONCE)
+        self.faults: dict[str, Fault] = {}
+        """By the name of the plot; known when it was played."""
         # The undisturbed runs come first: some others wait for them. Then the longest.
         chosen = [*CLEAN, *(plot for plot in PLOTS if plot in plots and plot not in CLEAN)]
         self._futures: dict[str, Future[Outcome]] = {}
@@ -210,6 +214,7 @@ class Stage:
             return play(staging, scenario, plot.disturb, label=plot.name, early=plot.early)
         writes = self.clean(promoted=plot.promoted).writes
         case = planned({scenario: steady(writes, writes)}, Wanted(), sample=1)[plot.sample]
+        self.faults[plot.name] = case.fault
         return strike(staging, scenario, case.write, case.fault, label=plot.name)
 
 
@@ -239,8 +244,16 @@ UNDER_DRIFT = {name: check for name, check in OURS.items() if name not in DRIFTI
 def check(stage: Stage, plot: Plot) -> None:
     """The end is that of the undisturbed run, and the way there was a safe one."""
     found, clean = stage.of(plot), stage.clean(promoted=plot.promoted)
-    killed = plot.disturb is not undisturbed or plot.sample is not None
-    run = Run(plot.scenario, found, clean, killed, pace=plot.interval, extra=plot.extra)
+    fault = stage.faults.get(plot.name)
+    run = Run(
+        plot.scenario,
+        found,
+        clean,
+        killed=plot.disturb is not undisturbed or (fault is not None and fault.kills),
+        raced=fault is Fault.PAUSED,
+        pace=plot.interval,
+        extra=plot.extra,
+    )
     assert violations(run, UNDER_DRIFT if plot in DRIFTS else OURS) == []
 
 

@@ -124,8 +124,7 @@ class Monitor:
         status, target = self._rig.status, self._rig.found(self._rig.target)
         if status.phase is Phase.INITIALIZING and target == after:
             return  # nothing serves by the mark yet: it follows the target
-        skips = status.run.obligation is Obligation.SKIP
-        assert status.phase is Phase.PROMOTING or skips, f"I3: promoted in {status.phase}"
+        assert status.replacing, f"I3: promoted in {status.phase}"
         assert self._revision(after) == status.last_applied_spec, "I3: not what was analysed"
 
     def _revision(self, primary: Object) -> str:
@@ -145,13 +144,13 @@ def _is_route(write: Write) -> bool:
 
 def _moved(before: CanaryStatus, after: CanaryStatus) -> bool:
     """Was this a step of an analysis?"""
-    if after.run.promotion_failed or after.run.obligation:
+    if after.run.promotion_failed or after.run.obligation not in ("", Obligation.PROMOTE):
         return False
     return (
         after.route.canary > before.route.canary
         or after.iterations > before.iterations
         or after.failed_checks > before.failed_checks
-        or (after.phase is Phase.PROMOTING and before.phase is not Phase.PROMOTING)
+        or after.run.obligation != before.run.obligation == ""
     )
 
 

@@ -35,6 +35,10 @@ class Obligation(StrEnum):
     """An effect that was decided but is not yet confirmed (architecture.md 2.3b)."""
 
     NONE = ""
+    PROMOTE = "promote"
+    """The analysed revision to the primary; then the phase becomes Promoting."""
+    FINALISE = "finalise"
+    """All traffic to the primary; then the phase becomes Finalising."""
     ROLLBACK = "rollback"
     """Traffic to the primary, target to zero; then the phase becomes Failed."""
     SKIP = "skip"
@@ -188,11 +192,16 @@ class CanaryStatus(Model):
 
     @property
     def promoted_by_upstream(self) -> bool:
-        """Upstream promoted the revision: it enters these phases only after it wrote the primary.
-
-        We enter them before, and record that we approved.
-        """
+        """Upstream promoted the revision, which only the phase tells; we record the approval."""
         return self.phase in _PROMOTED and not self.run.promotion_approved
+
+    @property
+    def replacing(self) -> bool:
+        """The primary, and what belongs to it, is given the target's revision."""
+        owed = self.run.obligation
+        if owed is Obligation.NONE:
+            return self.phase is Phase.PROMOTING
+        return owed in (Obligation.PROMOTE, Obligation.SKIP)
 
     @property
     def route(self) -> Route:

@@ -1,7 +1,7 @@
 """Rules that end a run: traffic back, scale down, obligations, terminal announcements."""
 
 from flagger_controller.api.canary import HookType
-from flagger_controller.api.status import Obligation, Phase, Route
+from flagger_controller.api.status import Obligation, Phase
 from flagger_controller.rollout import messages, transitions, weights
 from flagger_controller.rollout.case import KUBERNETES, Case
 from flagger_controller.rollout.decision import (
@@ -21,17 +21,26 @@ from flagger_controller.rollout.lifecycle import Outcome, idle
 
 
 def unfinished(case: Case) -> Outcome:
-    """An obligation is confirmed by the cluster before the phase changes (fault K)."""
-    obligation = case.status.run.obligation
-    if obligation is Obligation.NONE:
-        return None
-    promoted = case.seen.promoted or obligation is not Obligation.SKIP
-    if not (case.seen.settled and promoted):
-        return idle(case, f"waiting for the cluster to finish: {obligation}")
-    if obligation is Obligation.SKIP:
-        done = transitions.succeeded(case)
-        return Decision(done, reason="promoted without analysis", again=True)
-    return Decision(transitions.rolled_back(case), reason="rolled back", again=True)
+    """An obligation is confirmed by the cluster before the phase changes (fault K).
+
+    A promotion that cannot be written can still be rolled back; nothing else comes between.
+    """
+    obligation, settled = case.status.run.obligation, case.seen.settled
+    match obligation:
+        case Obligation.PROMOTE if case.seen.promoted:
+            status = transitions.fulfilled(case, Phase.PROMOTING)
+            return Decision(status, reason="the primary carries the revision")
+        case Obligation.FINALISE if settled:
+            status = transitions.fulfilled(case, Phase.FINALISING)
+            return Decision(status, reason="all traffic is on the primary")
+        case Obligation.SKIP if settled and case.seen.promoted:
+            done = transitions.succeeded(case)
+            return Decision(done, reason="promoted without analysis", again=True)
+        case Obligation.ROLLBACK | Obligation.KEEP_CANARY if settled:
+            return Decision(transitions.rolled_back(case), reason="rolled back", again=True)
+        case Obligation.NONE | Obligation.PROMOTE | Obligation.FINALISE:
+            return None
+    return idle(case, f"waiting for the cluster to finish: {obligation}")
 
 
 def announce(case: Case) -> Outcome:
@@ -112,10 +121,11 @@ def promotion_superseded(case: Case) -> Outcome:
 
 def promoting(case: Case) -> Outcome:
     """Traffic back to the promoted primary, at once or in steps (state-machine.md 7.4)."""
-    if case.phase is not Phase.PROMOTING:
+    owed = case.status.run.obligation
+    if case.phase is not Phase.PROMOTING and owed is not Obligation.PROMOTE:
         return None
-    if not case.seen.promoted:
-        return idle(case, "the primary does not carry the revision yet", ticked=True)
+    if owed is not Obligation.NONE or not case.seen.promoted:
+        return idle(case, "the primary or its route is not written yet", ticked=True)
     if case.provider == KUBERNETES:
         return _finalise(case)
     step = case.analysis.step_weight_promotion
@@ -131,9 +141,8 @@ def promoting(case: Case) -> Outcome:
 
 
 def _finalise(case: Case, *said: Announcement) -> Decision:
-    run = {"route": Route(), "promotion_failed": False}
-    status = transitions.enter(case, Phase.FINALISING, run=run)
-    return Decision(status, said, reason="all traffic on the primary", ticked=True)
+    status = transitions.obliged(case, Obligation.FINALISE)
+    return Decision(status, said, reason="all traffic to the primary", again=True, ticked=True)
 
 
 def finalising(case: Case) -> Outcome:

@@ -176,11 +176,11 @@ def _restartable(case: Case) -> bool:
         case Obligation.NONE:
             promoting = case.phase is Phase.PROMOTING and not case.seen.promoted
             return case.phase in ANALYSING or promoting
-        case Obligation.SKIP:
+        case Obligation.PROMOTE | Obligation.SKIP:
             return not case.seen.promoted
         case Obligation.ROLLBACK:
             return not case.seen.settled and not case.seen.primary.available
-        case Obligation.KEEP_CANARY:
+        case Obligation.FINALISE | Obligation.KEEP_CANARY:
             return False
 
 

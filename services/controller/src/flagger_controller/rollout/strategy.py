@@ -3,7 +3,7 @@
 from typing import Any
 
 from flagger_controller.api.canary import Canary, HookType, Strategy
-from flagger_controller.api.status import Phase, Route
+from flagger_controller.api.status import Obligation, Phase, Route
 from flagger_controller.rollout import messages, transitions, weights
 from flagger_controller.rollout.case import KUBERNETES, Case
 from flagger_controller.rollout.decision import Announcement, Decision, Event, Need, Remark
@@ -154,11 +154,12 @@ def _promote(case: Case) -> Outcome:
     gate = _promotion_gate(case)
     if not isinstance(gate, tuple):
         return gate
-    status = transitions.enter(case, Phase.PROMOTING, run={"promotion_approved": True})
+    approved = {"obligation": Obligation.PROMOTE, "promotion_approved": True}
     return Decision(
-        status,
+        transitions.update(case, run=approved),
         (*gate, Event(messages.copying(case.canary))),
         reason="the analysis is complete",
+        again=True,
         ticked=True,
         measured=True,
     )

@@ -90,14 +90,21 @@ def started(case: Case) -> CanaryStatus:
     return status.model_copy(update={"run": fresh})
 
 
-def obliged(case: Case, obligation: Obligation, reason: str) -> CanaryStatus:
+def obliged(case: Case, obligation: Obligation, reason: str = "") -> CanaryStatus:
     """The same phase, with an effect that must be confirmed before it changes."""
     return update(
         case, run={"obligation": obligation, "reason": reason, **_target_route(case, obligation)}
     )
 
 
+def fulfilled(case: Case, phase: Phase) -> CanaryStatus:
+    """The next phase of a promotion, now that the cluster shows what it stands for."""
+    return enter(case, phase, run={"obligation": Obligation.NONE})
+
+
 def _target_route(case: Case, obligation: Obligation) -> dict[str, Any]:
+    if obligation is Obligation.PROMOTE:
+        return {}
     if obligation is Obligation.KEEP_CANARY:
         return {"route": split(100), "conditional": False, "promotion_failed": True}
     stranded = case.status.run.promotion_failed and not case.seen.primary.available

@@ -7,7 +7,6 @@ from typing import Final
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
-from flagger_controller.api.status import Obligation, Phase
 from flagger_controller.api.traits import Selector
 from flagger_controller.targets import metadata, revision, selfref, tracking
 from flagger_controller.targets.base import Configs, TargetSettings
@@ -60,7 +59,7 @@ def promoted(canary: Canary, wanted: Object, live: Object, configs: Configs) -> 
     """
     if _identity_of(live) == _identity_of(wanted):
         return True
-    if configs and (_ours(_identity_of(live)) or _promoting(canary)):
+    if configs and (_ours(_identity_of(live)) or canary.status.replacing):
         return False
     return _comparable(live) == _comparable(wanted)
 
@@ -104,11 +103,6 @@ def carry(source: Object, spec: Object, fields: Iterable[str]) -> None:
             spec.pop(field, None)
         else:
             spec[field] = copy.deepcopy(source[field])
-
-
-def _promoting(canary: Canary) -> bool:
-    status = canary.status
-    return status.phase is Phase.PROMOTING or status.run.obligation is Obligation.SKIP
 
 
 def _identity_of(pod_template: Object) -> str:

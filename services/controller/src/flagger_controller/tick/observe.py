@@ -254,14 +254,13 @@ def _checksums(canary: Canary, parts: Parts, found: Found) -> Mapping[str, str] 
 
 def _needs_configs(world: World) -> bool:
     """A release and a promotion cannot do without them; the rest of a run and a revert can."""
-    canary, status, owed = world.canary, world.canary.status, world.canary.status.run.obligation
+    canary, status = world.canary, world.canary.status
     if status.phase is Phase.TERMINATING:
         return False
     if status.phase not in ACTIVE:
         return not world.promoted or world.revision.spec != status.last_applied_spec
-    promotes = status.phase is Phase.PROMOTING or canary.skip_analysis
-    owes = owed is Obligation.SKIP or (promotes and owed is Obligation.NONE)
-    return owes and not world.promoted
+    skips = canary.skip_analysis and status.run.obligation is Obligation.NONE
+    return (status.replacing or skips) and not world.promoted
 
 
 def _check_scaler(canary: Canary, parts: Parts, objects: Mapping[Ref, Object]) -> None:

@@ -207,9 +207,7 @@ def _primary_scaler(world: World) -> Iterator[Write]:
     if source is None or ref is None or world.parts.scaler is None:
         return
     scaler, live = world.live.get(source), world.live.get(ref)
-    status = world.canary.status
-    update = status.phase is Phase.PROMOTING or status.run.obligation is Obligation.SKIP
-    if scaler is None or (live is not None and not update):
+    if scaler is None or (live is not None and not world.canary.status.replacing):
         return
     yield from _put(world, {ref: world.parts.scaler.primary(world.canary, scaler, live)})
 

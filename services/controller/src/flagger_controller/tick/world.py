@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
-from flagger_controller.api.status import Obligation, Phase, Route
+from flagger_controller.api.status import Phase, Route
 from flagger_controller.api.traits import Traits
 from flagger_controller.cluster.client import Ref
 from flagger_controller.rollout.evidence import Health, Revision
@@ -101,8 +101,4 @@ class World:
         pinned = self.revision.spec == status.last_applied_spec and (
             configs is None or dict(configs) == (status.tracked_configs or {})
         )
-        skip = status.run.obligation is Obligation.SKIP
-        wanted = skip or (
-            status.phase is Phase.PROMOTING and status.run.obligation is Obligation.NONE
-        )
-        return wanted and pinned and not self.promoted and not self.missing
+        return status.replacing and pinned and not self.promoted and not self.missing

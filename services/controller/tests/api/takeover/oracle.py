@@ -112,6 +112,23 @@ def _running(handover: Handover) -> Iterator[str]:
     _, last = handover.statuses[-1]
     if last["phase"] != "Succeeded":
         yield f"the run ended as {last['phase']}"
+    yield from _released(handover)
+
+
+def _released(handover: Handover) -> Iterator[str]:
+    """What serves in the end is what was released."""
+    histories = dict(handover.objects)
+    for key in WORKLOADS:
+        target, primary = (
+            [handover.before.get(each), *(body for _, body in histories.get(each, []))][-1]
+            for each in (key.removesuffix("-primary"), key)
+        )
+        if primary and target and _images(primary) != _images(target):
+            yield f"{key} runs {_images(primary)} instead of {_images(target)}"
+
+
+def _images(workload: Object) -> list[str]:
+    return [each["image"] for each in workload["spec"]["template"]["spec"]["containers"]]
 
 
 def _unrouted(handover: Handover) -> bool:

@@ -53,3 +53,17 @@ def test_upstream_may_repeat_a_step_whose_route_was_not_written() -> None:
 )
 def test_nothing_else_begins_again(text: str, ours: bool, routed: int) -> None:
     assert f"begun again: {text}" in wrong(handover(text, ours=ours, routed=routed))
+
+
+def test_the_primary_must_run_what_was_released() -> None:
+    """Upstream writes no primary once the phase is `Promoting`."""
+    ended = handover(routed=25)
+    ended.before |= {"Deployment/podinfo": running("2"), "Deployment/podinfo-primary": running("1")}
+    told = "Deployment/podinfo-primary runs ['podinfo:1'] instead of ['podinfo:2']"
+    assert wrong(ended) == [told]
+    ended.objects.append(("Deployment/podinfo-primary", [(3, running("2"))]))
+    assert wrong(ended) == []
+
+
+def running(tag: str) -> Object:
+    return {"spec": {"template": {"spec": {"containers": [{"image": f"podinfo:{tag}"}]}}}}

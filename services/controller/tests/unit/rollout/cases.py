@@ -130,6 +130,15 @@ class Walk:
         said = self.decision.announcements
         return [f"{each.severity} {each.text}" for each in said if isinstance(each, Alert)]
 
+    @property
+    def obeyed(self) -> CanaryStatus:
+        """The status at the end of the tick, when the cluster did what was decided."""
+        if not self.decision.again:
+            return self.status
+        canary = self.case.canary.model_copy(update={"status": self.status})
+        seen = replace(self.case.seen, promoted=True, settled=True)
+        return Walk(replace(self.case, canary=canary, seen=seen)).status
+
     def _name(self, check: Check) -> str:
         analysis = self.case.analysis
         match check:

@@ -24,9 +24,9 @@ TRANSITIONS = {
     (Phase.PROMOTING, Phase.PROGRESSING): "restart",  # fault D
     (Phase.FINALISING, Phase.PROGRESSING): "restart",
     (Phase.PROGRESSING, Phase.WAITING_PROMOTION): "ab_testing blue_green progressive",
-    (Phase.PROGRESSING, Phase.PROMOTING): "ab_testing blue_green progressive",
-    (Phase.WAITING_PROMOTION, Phase.PROMOTING): "ab_testing blue_green progressive",
-    (Phase.PROMOTING, Phase.FINALISING): "promoting promotion_superseded",
+    (Phase.PROGRESSING, Phase.PROMOTING): "unfinished",
+    (Phase.WAITING_PROMOTION, Phase.PROMOTING): "unfinished",
+    (Phase.PROMOTING, Phase.FINALISING): "unfinished",
     (Phase.FINALISING, Phase.SUCCEEDED): "finalising unfinished",
     (Phase.PROGRESSING, Phase.SUCCEEDED): "unfinished",  # skipAnalysis
     (Phase.WAITING_PROMOTION, Phase.SUCCEEDED): "unfinished",
@@ -158,13 +158,29 @@ def _conditions_are_kept(walked: Walked) -> None:
 
 
 def _only_what_was_analysed_is_promoted(walked: Walked) -> None:
-    if walked.after.phase is Phase.PROMOTING and walked.before.phase is not Phase.PROMOTING:
+    if _promotes(walked.after) and not _promotes(walked.before):
         assert not walked.case.superseded, "fault D"
         assert walked.seen.target.ready
         assert walked.seen.target.available, "fault E"
     if walked.after.last_promoted_spec != walked.before.last_promoted_spec:
         assert walked.decision.rule in ("bootstrap", "unfinished", "finalising", "adopt"), "I3"
         assert walked.after.last_promoted_spec == walked.after.last_applied_spec
+
+
+def _promotes(status: CanaryStatus) -> bool:
+    """The analysis is over, and passed."""
+    owed = status.run.obligation
+    return owed is Obligation.PROMOTE or status.phase in (Phase.PROMOTING, Phase.FINALISING)
+
+
+def _phases_of_a_promotion_are_true(walked: Walked) -> None:
+    """Upstream goes by the phase: the primary is written, and has all traffic."""
+    entered = walked.after.phase if walked.after.phase is not walked.before.phase else None
+    if entered is Phase.PROMOTING:
+        assert walked.seen.promoted
+    if entered is Phase.FINALISING:
+        assert walked.seen.settled
+        assert walked.before.route == Route()
 
 
 def _revisions_are_not_swallowed(walked: Walked) -> None:
@@ -190,8 +206,9 @@ def _nothing_advances_early(walked: Walked) -> None:
         or (
             (after.phase, before.phase) == (Phase.PROMOTING, Phase.PROMOTING)
             and after.route != before.route
+            and walked.decision.rule != "promotion_superseded"  # away from what nobody analysed
         )
-        or (after.phase is Phase.PROMOTING and before.phase is not Phase.PROMOTING)
+        or (_promotes(after) and not _promotes(before))
     )
     if advanced and not _strands(walked):
         assert walked.case.due, "I5"
@@ -273,6 +290,7 @@ _PROPERTIES = {
         _stranded_traffic_is_all_traffic,
         _conditions_are_kept,
         _only_what_was_analysed_is_promoted,
+        _phases_of_a_promotion_are_true,
         _revisions_are_not_swallowed,
         _nothing_advances_early,
         _advances_are_recorded,

@@ -173,9 +173,7 @@ class Scenario:
         obligation = status.run.obligation
         if status.phase in (Phase.PROGRESSING, Phase.WAITING_PROMOTION) and not obligation:
             self.pods = 1
-        promoting = status.phase is Phase.PROMOTING and not obligation
-        pinned = self.target == status.last_applied_spec
-        if pinned and (promoting or obligation is Obligation.SKIP):
+        if status.replacing and self.target == status.last_applied_spec:
             self.on_primary = self.target
         if status.phase is Phase.FINALISING or obligation in (
             Obligation.ROLLBACK,

@@ -8,7 +8,7 @@ from flagger_controller.api.status import Obligation, Phase, Route
 from flagger_controller.rollout import messages
 from flagger_controller.rollout.decision import Cause, Outcome
 
-from .cases import BEFORE, DENIED, GONE, READY, SLOW, STAMP, Walk, case, status
+from .cases import BEFORE, DEAD, DENIED, GONE, READY, SLOW, STAMP, Walk, case, status
 from .scenario import canary, hook
 
 HALF = Route(primary=50, canary=50)
@@ -116,7 +116,8 @@ def test_traffic_goes_back(
     spec = canary(analysis={"stepWeight": 50, "stepWeightPromotion": step})
     walk = Walk(case(at, spec=spec, provider=provider, promoted=True))
     assert walk.events == ([text] if text else [])
-    assert (walk.status.phase, walk.status.canary_weight) == (phase, weight)
+    assert (walk.status.phase, walk.obeyed.phase) == (Phase.PROMOTING, phase)
+    assert walk.obeyed.canary_weight == weight
     assert walk.status.run.route == Route(primary=100 - weight, canary=weight)
 
 
@@ -139,7 +140,7 @@ def test_pods_of_a_newer_revision_get_no_more_traffic(due: bool) -> None:
     at = status(Phase.PROMOTING, run={"route": HALF})
     spec = canary(analysis={"stepWeight": 50, "stepWeightPromotion": 10})
     walk = Walk(case(at, live="v3", spec=spec, promoted=True, due=due))
-    assert (walk.rule, walk.status.phase) == ("promotion_superseded", Phase.FINALISING)
+    assert (walk.rule, walk.obeyed.phase) == ("promotion_superseded", Phase.FINALISING)
     assert walk.status.run.route == Route()
     assert walk.status.last_applied_spec == "v2", "what is in production now"
 
@@ -148,6 +149,38 @@ def test_traffic_is_not_sent_to_a_primary_that_is_not_ready() -> None:
     at = status(Phase.PROMOTING, run={"route": HALF})
     walk = Walk(case(at, live="v3", promoted=True, primary=SLOW))
     assert (walk.rule, walk.status) == ("primary_unhealthy", at)
+
+
+@pytest.mark.parametrize("due", [True, False])
+@pytest.mark.parametrize(
+    ("phase", "obligation", "done", "then"),
+    [
+        (Phase.PROGRESSING, Obligation.PROMOTE, "promoted", Phase.PROMOTING),
+        (Phase.WAITING_PROMOTION, Obligation.PROMOTE, "promoted", Phase.PROMOTING),
+        (Phase.PROMOTING, Obligation.FINALISE, "settled", Phase.FINALISING),
+    ],
+)
+def test_a_phase_of_a_promotion_says_what_is_true(
+    phase: Phase, obligation: Obligation, done: str, then: Phase, due: bool
+) -> None:
+    """Upstream goes by it: it writes no primary and no route any more."""
+    at = status(phase, run={"obligation": obligation, "promotion_approved": True})
+    facts: dict[str, Any] = {"promoted": phase is Phase.PROMOTING, "settled": False}
+    waiting = Walk(case(at, due=due, **facts))
+    assert (waiting.status, waiting.events) == (at, [])
+    written = Walk(case(at, due=due, **{**facts, done: True}))
+    assert (written.rule, written.status.phase) == ("unfinished", then)
+    assert written.status.run.obligation is Obligation.NONE
+
+
+def test_a_promotion_that_cannot_be_written_can_be_rolled_back() -> None:
+    at = status(Phase.PROGRESSING, run={"obligation": Obligation.PROMOTE, "route": ALL})
+    spec = canary(analysis={"stepWeight": 50, "webhooks": [hook("rollback", "stop")]})
+    walk = Walk(case(at, spec=spec))
+    assert walk.asked == ["stop(Progressing)"]
+    assert walk.events[-1] == "Rolling back podinfo manual webhook invoked"
+    assert walk.status.run.obligation is Obligation.ROLLBACK
+    assert Walk(case(at, target=DEAD)).status.run.obligation is Obligation.ROLLBACK
 
 
 # Finalising (7.5)

@@ -142,8 +142,8 @@ def test_a_target_without_pods_is_not_ready(phase: Phase) -> None:
 def test_a_target_may_die_when_the_primary_has_taken_over(phase: Phase, health: Health) -> None:
     """The revision is in production: failing the release would not take it back."""
     walk = Walk(case(status(phase, run=HALF), target=health, promoted=True))
-    assert walk.status.run.obligation is Obligation.NONE
-    assert walk.status.phase in (Phase.FINALISING, Phase.SUCCEEDED)
+    assert walk.obeyed.run.obligation is Obligation.NONE
+    assert walk.obeyed.phase in (Phase.FINALISING, Phase.SUCCEEDED)
 
 
 def test_a_target_that_dies_before_it_was_promoted_rolls_back() -> None:

@@ -130,7 +130,7 @@ def test_traffic_returns_in_steps() -> None:
         DONE,
     ]
     routes = [status.route.canary for status in scenario.statuses if status.run.route]
-    assert routes[-6:] == [50, 50, 20, 0, 0, 0]
+    assert routes[-7:] == [50, 50, 20, 0, 0, 0, 0]
 
 
 def test_ab_testing() -> None:
@@ -160,7 +160,7 @@ def test_blue_green_with_mirror() -> None:
     scenario = Scenario(canary(analysis=spec)).initialized().push("v2").run()
     assert "Stop traffic mirroring and route all traffic to canary" in scenario.log
     mirrored = [status.route.mirrored for status in scenario.statuses]
-    assert mirrored == [False, True, True, False, False, False, False, False]
+    assert mirrored == [False, True, True, *[False] * 7]
 
 
 def test_weighted_release_with_mirror_does_not_ask_the_gate_after_the_mirror() -> None:

@@ -74,8 +74,8 @@ def test_a_step(steps: dict[str, Any], weight: int, following: int) -> None:
 )
 def test_at_the_maximum_the_revision_is_promoted(steps: dict[str, Any], weight: int) -> None:
     walk = Walk(case(progressing(weight), spec=spec(**steps)))
-    assert (walk.events, walk.status.phase) == ([COPYING], Phase.PROMOTING)
-    assert (walk.status.canary_weight, walk.status.run.route) == (weight, route(weight))
+    assert (walk.events, walk.obeyed.phase) == ([COPYING], Phase.PROMOTING)
+    assert (walk.obeyed.canary_weight, walk.obeyed.run.route) == (weight, route(weight))
 
 
 def test_mirroring_is_a_step_of_its_own() -> None:
@@ -193,7 +193,7 @@ def test_ab_testing_sends_matching_requests_for_some_iterations() -> None:
     second = Walk(case(first.status, spec=whole))
     assert second.events == ["Advance podinfo canary iteration 2/2"]
     third = Walk(case(second.status, spec=whole))
-    assert (third.events, third.status.phase) == ([COPYING], Phase.PROMOTING)
+    assert (third.events, third.obeyed.phase) == ([COPYING], Phase.PROMOTING)
     assert third.status.iterations == 2
 
 
@@ -202,7 +202,7 @@ def test_ab_testing_sends_matching_requests_for_some_iterations() -> None:
 def test_iterations_may_be_lowered_during_a_run(match: Any, done: int) -> None:
     """S15: upstream hangs for ever."""
     walk = Walk(case(progressing(100, done), spec=spec(iterations=1, match=match)))
-    assert walk.status.phase is Phase.PROMOTING
+    assert walk.obeyed.phase is Phase.PROMOTING
 
 
 # Blue/Green (7.3)
