@@ -48,7 +48,7 @@ class Hooks:
     """How long a receiver takes to answer."""
     on_call: dict[str, Any] = field(default_factory=dict)
 
-    async def call(self, hook: Webhook, payload: bytes) -> Answer:
+    async def call(self, hook: Webhook, payload: bytes, namespace: str) -> Answer:
         await asyncio.sleep(self.seconds.get(hook.name, 0))
         self.calls.append(hook.name)
         if hook.name in self.on_call:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from flagger_controller.api import schema_parts as parts
-from flagger_controller.api.base import Model, NamedReference, Object
+from flagger_controller.api.base import Model, NamedReference, Object, SecretReference
 from flagger_controller.api.shape import shaped
 
 
@@ -62,6 +62,9 @@ class Webhook(Model):
     retries: Whole = 0
     disable_tls: bool = Field(default=False, alias="disableTLS")
     mute_alert: bool = False
+    secret_ref: SecretReference | None = None
+    """Ours: how the controller identifies itself (keys `token`, `username`, `password`,
+    `hmacKey`)."""
     metadata: dict[str, str] = Field(default_factory=dict)
 
     @property

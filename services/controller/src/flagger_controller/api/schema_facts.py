@@ -164,6 +164,10 @@ _ANALYSIS: Final[Facts] = {
     "spec.analysis.webhooks[].retries": _say("Further attempts after the first."),
     "spec.analysis.webhooks[].disableTLS": _say("Skip the verification of certificates."),
     "spec.analysis.webhooks[].muteAlert": _say("Send no alert while the gate is closed."),
+    "spec.analysis.webhooks[].secretRef": _say(
+        "Secret with what the controller shows (token, username, password, hmacKey), in this "
+        "namespace."
+    ),
     "spec.analysis.webhooks[].metadata": _say("Sent with the call."),
     "spec.analysis.alerts": _say("Who is told; replaces the controller's own channel."),
     "spec.analysis.alerts[].severity": _enum(

@@ -1,6 +1,7 @@
 """Calls hooks and says whether they passed (webhooks.md sections 5 to 7)."""
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 from flagger_common import durations
@@ -8,6 +9,7 @@ from flagger_controller import clock, net, secrecy
 from flagger_controller.api.canary import HookType, Webhook
 from flagger_controller.errors import ConfigError
 from flagger_controller.hooks import retries
+from flagger_controller.hooks.credentials import Credentials
 from flagger_controller.rollout.evidence import Answer
 
 DEFAULT_TIMEOUT: Final = 10.0
@@ -27,27 +29,38 @@ class HookClient:
     def __init__(
         self,
         http: net.Http,
+        credentials: Credentials,
         sleep: retries.Sleep = asyncio.sleep,
         now: clock.Clock = clock.utc,
     ) -> None:
         self._http = http
+        self._credentials = credentials
         self._sleep = sleep
         self._now = now
 
-    async def call(self, hook: Webhook, payload: bytes) -> Answer:
+    async def call(self, hook: Webhook, payload: bytes, namespace: str) -> Answer:
         """Post the payload, as often as the hook's retries allow; never raises for a bad hook.
+
+        Args:
+            hook: what to call.
+            payload: the body.
+            namespace: of the canary; its Secret is there.
+
+        Raises:
+            FlaggerError: its Secret cannot be read right now.
 
         Without verification of certificates the proxies of the environment are ignored, as
         upstream does: such hooks are neighbours in the cluster.
         """
         try:
             timeout = timeout_of(hook)
+            login = await self._credentials.of(hook, namespace, payload)
         except ConfigError as error:
             return Answer(ok=False, error=str(error))
         request = net.Request(
             method="POST",
             url=hook.url,
-            headers=_HEADERS,
+            headers=(*_HEADERS, *login.headers),
             body=payload,
             timeout=timeout,
             verify=not hook.disable_tls,
@@ -56,7 +69,8 @@ class HookClient:
         )
         outcome = await retries.persist(self._http, request, hook.retries, self._sleep, self._now)
         highest = _HIGHEST_HEARD if hook.kind is HookType.EVENT else _HIGHEST_PASS
-        return judge(hook.url, outcome, highest)
+        answer = judge(hook.url, outcome, highest)
+        return replace(answer, error=net.redact(answer.error, login.secrets))
 
 
 def timeout_of(hook: Webhook) -> float:

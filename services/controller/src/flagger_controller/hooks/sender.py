@@ -11,6 +11,7 @@ from flagger_controller import net, secrecy
 from flagger_controller.api.canary import Canary, Webhook
 from flagger_controller.api.status import Phase
 from flagger_controller.clock import Clock
+from flagger_controller.errors import FlaggerError
 from flagger_controller.hooks import payloads
 from flagger_controller.outbox import Outbox
 from flagger_controller.rollout.decision import Event
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 class Caller(Protocol):
     """Calls one hook."""
 
-    async def call(self, hook: Webhook, payload: bytes) -> Answer:
+    async def call(self, hook: Webhook, payload: bytes, namespace: str) -> Answer:
         """Post the payload; an error is an answer too."""
         ...
 
@@ -42,7 +43,7 @@ class EventSender:
         notice = payloads.Notice(event.text, event.warning or event.error, milliseconds)
         for hook in payloads.event_hooks(canary, self._global_url):
             body = payloads.event(canary, notice, phase, checksum, hook.metadata)
-            job = functools.partial(self._deliver, canary.key, hook, body)
+            job = functools.partial(self._deliver, canary, hook, body)
             if not self._outbox.put(canary.key, job):
                 text = "event hook %s is too slow, an event is lost: %s"
                 logger.error(text, hook.name, event.text, extra={"canary": canary.key})
@@ -51,10 +52,13 @@ class EventSender:
         """Return when nothing about this Canary is queued any more."""
         await self._outbox.settled(canary.key)
 
-    async def _deliver(self, key: str, hook: Webhook, body: bytes) -> None:
-        answer = await self._caller.call(hook, body)
+    async def _deliver(self, canary: Canary, hook: Webhook, body: bytes) -> None:
+        try:
+            answer = await self._caller.call(hook, body, canary.namespace)
+        except FlaggerError as unread:  # off the tick's path nobody tries again
+            answer = Answer(ok=False, error=f"secretRef: {unread}")
         if not answer.ok:
             # The global address comes from a Secret; those of hooks are in the Canary.
             error = net.redact(answer.error, secrecy.secrets_of(self._global_url))
             text = "error sending event to webhook: %s"
-            logger.error(text, error, extra={"canary": key})
+            logger.error(text, error, extra={"canary": canary.key})

@@ -93,9 +93,9 @@ class CountedHooks:
         self._client = client
         self._recorder = recorder
 
-    async def call(self, hook: Webhook, payload: bytes) -> Answer:
+    async def call(self, hook: Webhook, payload: bytes, namespace: str) -> Answer:
         """Post the payload; an error is an answer too."""
-        answer = await self._client.call(hook, payload)
+        answer = await self._client.call(hook, payload, namespace)
         self._recorder.count_hook(hook.kind.value, ok=answer.ok)
         return answer
 

@@ -15,6 +15,7 @@ from flagger_controller.cluster.client import KubeClient
 from flagger_controller.cluster.events import EventRecorder
 from flagger_controller.cluster.writer import Writer
 from flagger_controller.hooks.client import HookClient
+from flagger_controller.hooks.credentials import Credentials
 from flagger_controller.hooks.flux import FluxEvents
 from flagger_controller.hooks.sender import EventSender
 from flagger_controller.metrics import template, templates
@@ -118,7 +119,7 @@ def build(
     """The engine; nothing runs yet. Without `own_references` routes live in another cluster."""
     canaries, stored = CanaryStore(), TemplateStore()
     lookup = Lookup(client, stored)
-    hooks = CountedHooks(HookClient(http), recorder)
+    hooks = CountedHooks(HookClient(http, Credentials(lookup.secret, clock.utc)), recorder)
     events = EventRecorder(client, now=clock.utc)
     calls, alerts = Outbox(), Outbox()
     outlet = KubeEvents(events)

@@ -25,7 +25,7 @@ METRIC_DEADLINE: Final = 60.0
 class Hooks(Protocol):
     """Calls webhooks."""
 
-    async def call(self, hook: Webhook, payload: bytes) -> Answer:
+    async def call(self, hook: Webhook, payload: bytes, namespace: str) -> Answer:
         """Post the payload; an error is an answer too."""
         ...
 
@@ -81,7 +81,8 @@ class Gatherer:
                 hook = canary.analysis.hooks(kind)[index]
                 status = canary.status
                 digest = checksum(status.tracked_configs, status.shown(status.last_applied_spec))
-                return await self._hooks.call(hook, payloads.hook(canary, hook, phase, digest))
+                body = payloads.hook(canary, hook, phase, digest)
+                return await self._hooks.call(hook, body, canary.namespace)
             case ProvidersCheck():
                 return await self._judge.providers(canary)
             case MetricCheck():

@@ -1,5 +1,6 @@
 """What passes, what is repeated, and the texts of failures (webhooks.md sections 5 to 7)."""
 
+import hmac
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,9 @@ from werkzeug import Response
 
 from flagger_controller import net
 from flagger_controller.api.canary import Webhook
+from flagger_controller.errors import NotFound
 from flagger_controller.hooks import client, retries
+from flagger_controller.hooks.credentials import Credentials
 from flagger_controller.proxies import Proxies
 from flagger_controller.rollout.evidence import Answer
 
@@ -24,7 +27,15 @@ class Gate:
     def __init__(self, http: net.Http, server: HTTPServer) -> None:
         self.server = server
         self.waits: list[float] = []
-        self.client = client.HookClient(http, sleep=self._sleep, now=lambda: NOW)
+        self.secrets: dict[tuple[str, str], dict[str, str]] = {}
+        credentials = Credentials(self._secret, lambda: NOW)
+        self.client = client.HookClient(http, credentials, sleep=self._sleep, now=lambda: NOW)
+
+    async def _secret(self, namespace: str, name: str) -> dict[str, str]:
+        try:
+            return self.secrets[namespace, name]
+        except KeyError:
+            raise NotFound(name) from None
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -35,7 +46,8 @@ class Gate:
 
     async def call(self, **fields: Any) -> Answer:
         defaults = {"name": "gate", "url": self.server.url_for("/gate")}
-        return await self.client.call(Webhook.model_validate({**defaults, **fields}), b"{}")
+        hook = Webhook.model_validate({**defaults, **fields})
+        return await self.client.call(hook, b"{}", "shop")
 
     @property
     def calls(self) -> int:
@@ -239,3 +251,73 @@ async def test_nothing_else_is_good_for_events(gate: Gate, status: int) -> None:
     gate.answers(Response("no", status=status))
     assert await gate.call(type="event", retries=1) == failed("no")
     assert gate.calls == 1
+
+
+# Who calls (sharp edge 21)
+
+
+LOGIN = {"secretRef": {"name": "caller"}}
+
+
+async def test_a_hook_without_a_secret_shows_nothing(gate: Gate) -> None:
+    gate.answers(Response())
+    assert await gate.call() == PASSED
+    request, _ = gate.server.log[0]
+    assert not {name for name, _ in request.headers} & {"Authorization", "X-Flagger-Signature"}
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [
+        ({"token": "s3cret\n"}, "Bearer s3cret"),
+        ({"username": "me", "password": "s3cret"}, "Basic bWU6czNjcmV0"),
+        ({"token": "s3cret", "username": "me"}, "Bearer s3cret"),
+    ],
+)
+async def test_the_controller_identifies_itself(
+    gate: Gate, secret: dict[str, str], shown: str
+) -> None:
+    gate.secrets["shop", "caller"] = secret
+    gate.answers(Response())
+    assert await gate.call(**LOGIN) == PASSED
+    request, _ = gate.server.log[0]
+    assert request.headers["Authorization"] == shown
+
+
+async def test_a_call_is_signed_with_its_time(gate: Gate) -> None:
+    """As a receiver would check it, in a few lines of its own."""
+    gate.secrets["shop", "caller"] = {"hmacKey": "key"}
+    gate.answers(Response())
+    assert await gate.call(**LOGIN) == PASSED
+    request, _ = gate.server.log[0]
+    at = request.headers["X-Flagger-Timestamp"]
+    assert at == str(int(NOW.timestamp()))
+    signed = hmac.new(b"key", f"{at}.".encode() + request.data, "sha256").hexdigest()
+    assert request.headers["X-Flagger-Signature"] == f"sha256={signed}"
+    assert "Authorization" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("secret", "problem"),
+    [
+        (None, 'secretRef: secrets "caller" not found; create it in namespace shop'),
+        (
+            {"password": " ", "address": "x"},
+            'secretRef: secrets "caller" has none of the keys token, username and password, or '
+            "hmacKey",
+        ),
+    ],
+)
+async def test_nobody_is_called_without_the_login(
+    gate: Gate, secret: dict[str, str] | None, problem: str
+) -> None:
+    if secret is not None:
+        gate.secrets["shop", "caller"] = secret
+    assert await gate.call(**LOGIN) == failed(problem)
+    assert gate.calls == 0
+
+
+async def test_what_a_receiver_repeats_is_not_shown(gate: Gate) -> None:
+    gate.secrets["shop", "caller"] = {"token": "s3cret", "hmacKey": "k3y"}
+    gate.answers(Response("no such token: s3cret (k3y)", 403))
+    assert await gate.call(**LOGIN) == failed("no such token: *** (***)")

@@ -11,6 +11,7 @@ import pytest
 
 from flagger_controller.api.canary import Canary, Webhook
 from flagger_controller.api.status import Phase
+from flagger_controller.errors import Retriable
 from flagger_controller.hooks.sender import EventSender
 from flagger_controller.outbox import Outbox
 from flagger_controller.rollout.decision import Event
@@ -39,9 +40,13 @@ class Receivers:
     calls: list[tuple[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
+    """Hooks whose Secret cannot be read."""
 
-    async def call(self, hook: Webhook, payload: bytes) -> Answer:
+    async def call(self, hook: Webhook, payload: bytes, namespace: str) -> Answer:
         await asyncio.sleep(self.seconds.get(hook.name, 0))
+        if hook.name in self.unread:
+            raise Retriable("no answer from the API server")
         self.calls.append((hook.name, json.loads(payload)))
         return self.answers.get(hook.name, Answer(ok=True))
 
@@ -211,3 +216,19 @@ async def test_an_event_keeps_the_phase_and_checksum_of_its_moment(bench: Bench)
     await bench.outbox.drain(10)
     told = [(body["phase"], body["checksum"]) for _, body in bench.receivers.calls]
     assert told == [("Initialized", "old"), ("Progressing", "new")]
+
+
+async def test_a_secret_that_cannot_be_read_loses_one_event_and_says_so(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.receivers.unread = {"mine"}
+    bench.send(canary("cart", "mine"), "one")
+    await bench.outbox.drain(10)
+    bench.receivers.unread = set()
+    bench.send(canary("cart", "mine"), "two")
+    await bench.outbox.drain(10)
+    assert bench.receivers.heard == ["mine cart: two"]
+    (record,) = (each for each in caplog.records if each.levelname == "ERROR")
+    assert record.message == (
+        "error sending event to webhook: secretRef: no answer from the API server"
+    )

@@ -101,7 +101,7 @@ class _Judge:
 class _Nobody:
     """Calls no hooks, counts nothing."""
 
-    async def call(self, hook: Webhook, payload: bytes) -> Answer:
+    async def call(self, hook: Webhook, payload: bytes, namespace: str) -> Answer:
         raise AssertionError(hook)
 
     def answered(self, canary: Canary, check: Check, result: Result, seconds: float) -> None:

@@ -20,6 +20,7 @@ from flagger_controller.cluster.events import EventRecorder
 from flagger_controller.cluster.fake import FakeApi
 from flagger_controller.errors import NotFound
 from flagger_controller.hooks.client import HookClient
+from flagger_controller.hooks.credentials import Credentials
 from flagger_controller.metrics import templates
 from flagger_controller.metrics.base import Context
 from flagger_controller.metrics.evaluate import Evaluator
@@ -163,15 +164,20 @@ def test_the_duration_of_an_analysis(recorder: Recorder) -> None:
 # Hooks
 
 
+async def no_secret(namespace: str, name: str) -> dict[str, str]:
+    raise AssertionError("no hook has one")
+
+
 async def test_every_call_of_a_hook_is_counted(
     recorder: Recorder, http: net.Http, httpserver: HTTPServer
 ) -> None:
     httpserver.expect_request("/yes").respond_with_data("")
     httpserver.expect_request("/no").respond_with_data("not today", status=403)
-    hooks = CountedHooks(HookClient(http), recorder)
+    nobody = Credentials(no_secret, clock.utc)
+    hooks = CountedHooks(HookClient(http, nobody), recorder)
     for path, kind in (("/yes", "rollback"), ("/yes", ""), ("/no", "rollback")):
         hook = Webhook.model_validate({"name": "h", "type": kind, "url": httpserver.url_for(path)})
-        answer = await hooks.call(hook, b"{}")
+        answer = await hooks.call(hook, b"{}", "shop")
         assert answer.ok == (path == "/yes")
     assert series(recorder, "webhook_requests_total") == {
         "passed rollback": 1,

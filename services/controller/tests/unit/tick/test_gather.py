@@ -51,7 +51,7 @@ class Sources:
     calls: list[tuple[str, object]] = field(default_factory=list)
     tally: list[tuple[Check, Result, float]] = field(default_factory=list)
 
-    async def call(self, hook: Webhook, payload: bytes) -> Answer:
+    async def call(self, hook: Webhook, payload: bytes, namespace: str) -> Answer:
         await asyncio.sleep(self.seconds)
         self.calls.append((hook.name, json.loads(payload)))
         return Answer(ok=False, error="no")
