@@ -1,7 +1,8 @@
 """Whoever waits for somebody outside takes no place from those who can go on.
 
-So many ticks run at a time. One that waits for a metric source does nothing meanwhile, perhaps
-for a minute, and must not keep another canary from its tick: it leaves its seat while it waits.
+So many ticks run at a time. One that waits for a metric source or a hook does nothing meanwhile,
+perhaps for a minute, and must not keep another canary from its tick: it leaves its seat while it
+waits.
 """
 
 from collections.abc import Callable, Iterator

@@ -64,6 +64,13 @@ def channels(stage: Stage, parrot: Parrot) -> Iterator[Object]:
             yield stage.provider(name, type=kind, headers=headers, secretRef=secret, **spec)
 
 
+def webhooks(stage: Stage, parrot: Parrot) -> Iterator[Object]:
+    """Hooks with a Secret, whose receiver repeats what it got."""
+    for kind in ("event", "rollout"):
+        secret = stage.secret(f"hook-{kind}", **KEYS)
+        yield {"name": kind, "type": kind, "url": f"{parrot.url}/no/", "secretRef": secret}
+
+
 def source(stage: Stage, parrot: Parrot, kind: str) -> Object:
     """A metric source with a Secret; the metric that uses it."""
     secret = stage.secret(f"source-{kind}", **SOURCES[kind])
@@ -80,7 +87,8 @@ async def failed(http: net.Http, parrot: Parrot) -> str:
         metrics = {kind: [source(stage, parrot, kind)] for kind in SOURCES}
         canaries = [stage.deploy(f"source-{kind}", metrics=metrics[kind]) for kind in SOURCES]
         alerts = list(channels(stage, parrot))
-        canaries.append(stage.deploy(NAMESPACE, metrics=metrics["prometheus"], alerts=alerts))
+        hooks = list(webhooks(stage, parrot))
+        canaries.append(stage.deploy(NAMESPACE, webhooks=hooks, alerts=alerts))
         await stage.until(Phase.INITIALIZED, *canaries)
         for ref in canaries:
             stage.push(ref.namespace, "2")
@@ -103,6 +111,7 @@ async def test_no_secret_is_ever_shown(caplog: pytest.LogCaptureFixture) -> None
     every = [f"alert provider {kind}-{place}" for kind in CHANNELS for place in ("no", "bad")]
     every += [f"Metric query failed for {kind}" for kind in SOURCES]
     told = (*every, "alert can't be sent", "sending event to webhook", "sending event to Flux")
+    told = (*told, "external check rollout failed")
     for text in (*told, "Canary failed!", "messageTemplate error"):
         assert text in shown, "everything went wrong that can"
     heard = "".join(parrot.heard)

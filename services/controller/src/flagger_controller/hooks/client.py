@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from flagger_common import durations
-from flagger_controller import clock, net, secrecy
+from flagger_controller import clock, net, seats, secrecy
 from flagger_controller.api.canary import HookType, Webhook
 from flagger_controller.errors import ConfigError
 from flagger_controller.hooks import retries
@@ -67,7 +67,10 @@ class HookClient:
             direct=hook.disable_tls,
             limit=_BODY_LIMIT,
         )
-        outcome = await retries.persist(self._http, request, hook.retries, self._sleep, self._now)
+        with seats.left():
+            outcome = await retries.persist(
+                self._http, request, hook.retries, self._sleep, self._now
+            )
         highest = _HIGHEST_HEARD if hook.kind is HookType.EVENT else _HIGHEST_PASS
         answer = judge(hook.url, outcome, highest)
         return replace(answer, error=net.redact(answer.error, login.secrets))

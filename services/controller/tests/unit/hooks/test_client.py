@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
-from werkzeug import Response
+from werkzeug import Request, Response
 
-from flagger_controller import net
+from flagger_controller import net, seats
 from flagger_controller.api.canary import Webhook
 from flagger_controller.errors import NotFound
 from flagger_controller.hooks import client, retries
@@ -251,6 +251,21 @@ async def test_nothing_else_is_good_for_events(gate: Gate, status: int) -> None:
     gate.answers(Response("no", status=status))
     assert await gate.call(type="event", retries=1) == failed("no")
     assert gate.calls == 1
+
+
+async def test_a_tick_leaves_its_seat_while_a_hook_thinks(gate: Gate) -> None:
+    """Between attempts too; not one canary must wait for the receiver of another."""
+    moves: list[int] = []
+    seats.Seat(moves.append).take()
+    seen: list[list[int]] = []
+
+    def answer(_: Request) -> Response:
+        seen.append([*moves])
+        return Response("", 503)
+
+    gate.server.expect_request("/gate").respond_with_handler(answer)
+    assert not (await gate.call(retries=1)).ok
+    assert (seen, moves) == ([[1], [1]], [1, -1])
 
 
 # Who calls (sharp edge 21)
