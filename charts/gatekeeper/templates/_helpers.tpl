@@ -14,6 +14,9 @@
 - -once-grace={{ .onceGrace }}
 - -auto-reset={{ .autoReset }}
 - -audit-retention={{ .auditRetention }}
+{{- with .rules }}
+- {{ printf "-rules=%s" (toJson .) | quote }}
+{{- end }}
 {{- end }}
 {{- with .Values.auth }}
 - -auth-mode={{ .mode }}

@@ -6,7 +6,7 @@ import flask
 
 from flagger_common import authz, flaskkit
 
-from . import api, desk, door, entrance, gates, settings, views, watch
+from . import api, desk, door, entrance, gates, rules, settings, views, watch
 from .store import base
 
 
@@ -36,8 +36,12 @@ def create_app(options: settings.Settings, store: base.GateStore) -> flask.Flask
     )
     kit = flaskkit.kit(app)
     kit.on_exit.append(store.close)
-    rules = desk.Rules(settings.defaults(options), datetime.timedelta(seconds=options.once_grace))
-    front = desk.Desk(store, desk.Counters(kit.registry), rules)
+    regime = desk.Rules(
+        settings.defaults(options),
+        datetime.timedelta(seconds=options.once_grace),
+        rules.Rulebook.parse(options.rules),
+    )
+    front = desk.Desk(store, desk.Counters(kit.registry), regime)
     streams = watch.Streams()
     kit.on_term.append(streams.stop)
     entry = door.Door(

@@ -7,7 +7,7 @@ import click
 
 from flagger_common import flags, logs, serving, version
 
-from . import settings
+from . import rules, settings
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +19,7 @@ def main(**values: Any) -> None:
     chosen = settings.Settings(**values)
     try:
         settings.defaults(chosen)
+        rules.Rulebook.parse(chosen.rules)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     logs.setup(chosen.log_level, chosen.zap_encoding)

@@ -62,7 +62,7 @@ class Api:
         record = self._desk.store.read(key)
         if record is None:
             _refuse(404, "not_found", "this gate was never changed, so it is closed")
-        return _gate(key, record)
+        return self._gate(key, record)
 
     def put(self, key: gates.GateKey) -> flask.Response:
         """Make a gate what the body says."""
@@ -125,29 +125,28 @@ class Api:
     def _look(self, scope: base.Scope, visible: access.Caller) -> list[documents.Document]:
         now = _now()
         found = self._desk.store.find(scope)
-        return [documents.gate(one, now) for one in found if visible.sees(one.key.namespace)]
+        return [self._document(one, now) for one in found if visible.sees(one.key.namespace)]
 
     def _open(self, key: gates.GateKey, fields: documents.Document) -> flask.Response:
         caller = self._admit(access.Verb.OPEN, key.namespace)
         now = _now()
         wish = wishes.opened(documents.opening(fields), self._desk.rules.defaults, now)
-        return self._set(key, audit.Action.OPEN, wish, caller.by, now)
+        opening = self._desk.opening(key, wish, caller.by, now, _precondition())
+        return self._gate(key, self._desk.change(key, audit.Action.OPEN, opening))
 
     def _close(self, key: gates.GateKey, fields: documents.Document) -> flask.Response:
         caller = self._admit(access.Verb.CLOSE, key.namespace)
         wish = wishes.closed(*documents.closing(fields))
-        return self._set(key, audit.Action.CLOSE, wish, caller.by, _now())
+        closing = changes.setting(wish, caller.by, _now(), _precondition())
+        return self._gate(key, self._desk.change(key, audit.Action.CLOSE, closing))
 
-    def _set(
-        self,
-        key: gates.GateKey,
-        action: audit.Action,
-        wish: changes.Wish,
-        by: audit.By,
-        now: datetime.datetime,
-    ) -> flask.Response:
-        setting = changes.setting(wish, by, now, _precondition())
-        return _gate(key, self._desk.change(key, action, setting))
+    def _gate(self, key: gates.GateKey, record: gates.GateRecord) -> flask.Response:
+        answer = flask.jsonify(self._document(base.Listed(key, record), _now()))
+        answer.set_etag(record.etag)
+        return answer
+
+    def _document(self, listed: base.Listed, now: datetime.datetime) -> documents.Document:
+        return documents.gate(listed, now, self._desk.rules.book.of(listed.key))
 
     def _reset(self, sent: Payload, by: audit.By) -> Iterator[str]:
         for listed in self._desk.store.find(base.Scope(sent.namespace, sent.name)):
@@ -215,12 +214,6 @@ def _named(view: Callable[[gates.GateKey], flask.Response]) -> Callable[..., fla
             _refuse(422, "invalid_name", "a gate is called by up to 63 of a-z, 0-9 and dashes")
         return view(gates.GateKey(namespace, canary, gate))
 
-    return answer
-
-
-def _gate(key: gates.GateKey, record: gates.GateRecord) -> flask.Response:
-    answer = flask.jsonify(documents.gate(base.Listed(key, record), _now()))
-    answer.set_etag(record.etag)
     return answer
 
 

@@ -21,6 +21,8 @@ class Action(enum.StrEnum):
     """What happened to a gate."""
 
     OPEN = "open"
+    APPROVE = "approve"
+    """One of several approvals was given that the gate needs to open."""
     CLOSE = "close"
     DELETE = "delete"
     PASS = "pass"  # noqa: S105 - a check passed

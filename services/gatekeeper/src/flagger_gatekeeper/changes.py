@@ -65,6 +65,17 @@ class Wish:
     reason: str = ""
     auto_reset: bool | None = None
     """None: as it was."""
+    terms: str = ""
+    """What people agree on who open a gate together: everything above but reason and times."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Quorum:
+    """How many people have to open a gate."""
+
+    required: int = 1
+    within: datetime.timedelta = datetime.timedelta()
+    """How long an approval waits for the others."""
 
 
 def setting(
@@ -91,6 +102,61 @@ def setting(
         return Outcome(wished, Change(wished, (entry(action, by, now, record, wished),)))
 
     return transition
+
+
+def opening(
+    wish: Wish,
+    by: audit.By,
+    now: datetime.datetime,
+    quorum: Quorum,
+    precondition: Precondition = anything,
+) -> Transition[gates.GateRecord]:
+    """Return the transition of one person who wants a gate open.
+
+    Where several have to, it stays as it is until enough of them have said the same; closing it
+    takes back what was said. A person counts once, and has to have a name.
+
+    Raises:
+        PreconditionError: from the transition, when the precondition refuses the record.
+    """
+    if quorum.required <= 1:
+        return setting(wish, by, now, precondition)
+
+    def transition(record: gates.GateRecord | None) -> Outcome[gates.GateRecord]:
+        if record is not None and record.request == by.request:
+            return Outcome(record)
+        if not precondition(record):
+            raise PreconditionError
+        given = _agreeing(record, wish, by, now, quorum)
+        if len(given) >= quorum.required:
+            return setting(wish, by, now, precondition)(record)
+        asked = record or gates.GateRecord(gates.State.CLOSED, now, now, version=0)
+        approved = dataclasses.replace(
+            asked, version=asked.version + 1, request=by.request, approvals=given
+        )
+        said = entry(audit.Action.APPROVE, by, now, record, approved)
+        said = dataclasses.replace(said, reason=audit.clip(wish.reason), mode=wish.mode.value)
+        return Outcome(approved, Change(approved, (said,)))
+
+    return transition
+
+
+def _agreeing(
+    record: gates.GateRecord | None,
+    wish: Wish,
+    by: audit.By,
+    now: datetime.datetime,
+    quorum: Quorum,
+) -> tuple[gates.Approval, ...]:
+    """Return all that say the same, this one last."""
+    before = () if record is None else record.approvals
+    actor = audit.clip(by.actor)
+    others = (
+        one
+        for one in before
+        if one.terms == wish.terms and one.actor != actor and now - one.at < quorum.within
+    )
+    return (*others, gates.Approval(actor, now, wish.terms))
 
 
 def forgetting(

@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Callable
 from typing import Final
 
-from . import audit, changes, gates, pending
+from . import audit, changes, gates, pending, rules
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,7 +37,10 @@ Outcome = changes.Outcome[Verdict]
 
 
 def checking(
-    question: Question, now: datetime.datetime, grace: datetime.timedelta
+    question: Question,
+    now: datetime.datetime,
+    grace: datetime.timedelta,
+    rule: rules.Rule = rules.FREE,
 ) -> changes.Transition[Verdict]:
     """Return the transition of a check. Most answers need no change.
 
@@ -45,6 +48,7 @@ def checking(
         question: what is asked.
         now: time of the check, UTC.
         grace: how long an approval of mode `once` is good for the same question again.
+        rule: what the gate asks for beyond being open.
     """
 
     def transition(record: gates.GateRecord | None) -> Outcome:
@@ -54,6 +58,8 @@ def checking(
             return _shut(record, question, now, grace)
         if not _fits(record, question):
             return _denied("checksum", _waiting(record, question, now))
+        if not rule.is_time(now):
+            return _denied("window", _waiting(record, question, now))
         return _MODES[record.mode](record, question, now)
 
     return transition

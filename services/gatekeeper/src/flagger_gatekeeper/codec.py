@@ -33,6 +33,7 @@ def document(record: gates.GateRecord) -> Document:
         "passCount": record.pass_count,
         "request": record.request,
         "spent": record.spent and _spending(record.spent),
+        "approvals": [approval(one) for one in record.approvals],
         "pending": record.pending and waiting(record.pending),
     }
     return {key: value for key, value in written.items() if value or key in _REQUIRED}
@@ -62,6 +63,7 @@ def decode(text: str) -> gates.GateRecord:
             pass_count=int(fields.get("passCount", 0)),
             request=_text(fields, "request"),
             spent=_optional(fields, "spent", _spent),
+            approvals=tuple(map(_approval, fields.get("approvals", []))),
             pending=_optional(fields, "pending", _pending),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -107,6 +109,17 @@ def waiting(request: gates.Pending) -> Document:
         "count": request.count,
         "interval": round(request.interval, 3),
     }
+
+
+def approval(one: gates.Approval) -> Document:
+    """Return an approval as JSON values."""
+    return {"actor": one.actor, "at": one.at.isoformat(), "terms": one.terms}
+
+
+def _approval(fields: Mapping[str, Any]) -> gates.Approval:
+    return gates.Approval(
+        actor=_text(fields, "actor"), at=moment(fields["at"]), terms=_text(fields, "terms")
+    )
 
 
 def _pending(fields: Mapping[str, Any]) -> gates.Pending:

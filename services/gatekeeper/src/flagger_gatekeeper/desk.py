@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import prometheus_client
 
-from . import audit, changes, checks, gates, pending, rates, wishes
+from . import access, audit, changes, checks, gates, pending, rates, rules, wishes
 from .store import base
 
 logger = logging.getLogger(__name__)
@@ -64,6 +64,8 @@ class Rules:
     """How gates are opened when a request does not say it."""
     grace: datetime.timedelta = _GRACE
     """How long an approval of mode `once` is good for the same question again."""
+    book: rules.Rulebook = dataclasses.field(default_factory=rules.Rulebook)
+    """What some gates ask for beyond being open."""
 
 
 class Desk:
@@ -91,7 +93,8 @@ class Desk:
         question = dataclasses.replace(
             question, waits=pending.can_wait(key), unwritten=self._unwritten.get(key, 0)
         )
-        transition = checks.checking(question, now, self.rules.grace)
+        rule = self.rules.book.of(key)
+        transition = checks.checking(question, now, self.rules.grace, rule)
         try:
             record = self.store.read(key)
             outcome = transition(record)
@@ -134,6 +137,26 @@ class Desk:
             self._unwritten.pop(key, None)
         elif key in self._unwritten or len(self._unwritten) < _MOST_REMEMBERED:
             self._unwritten[key] = self._unwritten.get(key, 0) + 1
+
+    def opening(
+        self,
+        key: gates.GateKey,
+        wish: changes.Wish,
+        by: audit.By,
+        now: datetime.datetime,
+        precondition: changes.Precondition = changes.anything,
+    ) -> changes.Transition[gates.GateRecord]:
+        """Return the transition of somebody who wants a gate open.
+
+        Raises:
+            RefusedError: several people have to open it, and this one has no name.
+        """
+        rule = self.rules.book.of(key)
+        if rule.approvals > 1 and not by.actor:
+            text = f"{rule.approvals} people have to open this gate, each with an identity"
+            raise access.RefusedError(401, "unauthorized", text)
+        quorum = changes.Quorum(rule.approvals, rule.within)
+        return changes.opening(wish, by, now, quorum, precondition)
 
     def change(
         self, key: gates.GateKey, action: audit.Action, transition: changes.Transition[T]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flagger_common import durations
 
-from . import audit, codec, gates, pending, wishes
+from . import audit, codec, gates, pending, rules, wishes
 from .store import base
 
 Document = dict[str, Any]
@@ -19,7 +19,7 @@ UNREADABLE: Final = "unreadable"
 
 _OPENING: Final = frozenset({"mode", "ttl", "count", "checksum", "reason", "autoReset"})
 _CLOSING: Final = frozenset({"reason", "autoReset"})
-_HIDDEN: Final = frozenset({"request", "spent", "pending"})
+_HIDDEN: Final = frozenset({"request", "spent", "pending", "approvals"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,14 +32,25 @@ class Filter:
     """Whether something waits in front of the gate."""
 
 
-def gate(listed: base.Listed, now: datetime.datetime) -> Document:
-    """Return one gate. An open one whose time is over is closed, whether a check saw it or not."""
+def gate(listed: base.Listed, now: datetime.datetime, rule: rules.Rule = rules.FREE) -> Document:
+    """Return one gate. An open one whose time is over is closed, whether a check saw it or not.
+
+    Args:
+        listed: the gate.
+        now: time of the answer, UTC.
+        rule: what it asks for beyond being open.
+    """
     key, record = listed.key, listed.record
     found: Document = {"namespace": key.namespace, "canary": key.canary, "gate": key.gate}
     if record is None:
         return {**found, "state": UNREADABLE}
     found |= {name: value for name, value in codec.document(record).items() if name not in _HIDDEN}
     found["state"] = (gates.State.OPEN if gates.is_open(record, now) else gates.State.CLOSED).value
+    if rule.approvals > 1:
+        valid = (one for one in record.approvals if now - one.at < rule.within)
+        found |= {"required": rule.approvals, "approvals": [*map(codec.approval, valid)]}
+    if (passes_at := rule.next_time(now)) is not None:
+        found["passesAt"] = passes_at.isoformat()
     if record.pending is not None and pending.is_waiting(record.pending, now):
         hook = pending.hook(record.pending.phase)
         found["pending"] = {**codec.waiting(record.pending), "hook": hook}

@@ -95,6 +95,17 @@ class Spent:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Approval:
+    """What one person has said about opening a gate that several have to open."""
+
+    actor: str
+    at: datetime.datetime
+    """When; UTC."""
+    terms: str
+    """How they want it opened: approvals of different things do not add up."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Pending:
     """A rollout that waits in front of the gate."""
 
@@ -145,6 +156,8 @@ class GateRecord:
     spent: Spent | None = None
     """The last approval of the modes `once` and `count`; None after somebody has set the state."""
 
+    approvals: tuple[Approval, ...] = ()
+    """Given, but not yet enough of them; see `rules.Rule.approvals`."""
     pending: Pending | None = None
     """What waits here, or has waited; see `pending.is_waiting`."""
 

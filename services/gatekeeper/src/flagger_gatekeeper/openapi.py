@@ -183,6 +183,7 @@ _SCHEMAS: Final[Document] = {
         "count",
         "interval",
     ),
+    "Approval": _object({"actor": _TEXT, "at": _TIME, "terms": _TEXT}, "actor", "at", "terms"),
     "Gate": _object(
         {
             **_NAMES,
@@ -199,6 +200,9 @@ _SCHEMAS: Final[Document] = {
             "updatedAt": _TIME,
             "version": _NUMBER,
             "pending": _ref("Pending"),
+            "required": {**_NUMBER, "description": "how many people have to open it"},
+            "approvals": {"type": "array", "items": _ref("Approval")},
+            "passesAt": {**_TIME, "description": "an open gate lets nobody pass before"},
         },
         *_NAMES,
         "state",

@@ -35,11 +35,9 @@ def resetting(
 
     def transition(record: gates.GateRecord | None) -> changes.Outcome[bool]:
         asked = every and key.gate in (gates.DEFAULT, gates.ROLLBACK)
-        if (
-            record is None
-            or not (asked or record.auto_reset)
-            or record.state is not gates.State.OPEN
-        ):
+        if record is None or not (asked or record.auto_reset):
+            return changes.Outcome(result=False)
+        if record.state is not gates.State.OPEN and not record.approvals:
             return changes.Outcome(result=False)
         closed = dataclasses.replace(
             record,
@@ -47,6 +45,7 @@ def resetting(
             updated_at=now,
             version=record.version + 1,
             request=by.request,
+            approvals=(),
         )
         entry = changes.entry(audit.Action.RESET, by, now, record, closed)
         return changes.Outcome(result=True, change=changes.Change(closed, (entry,)))

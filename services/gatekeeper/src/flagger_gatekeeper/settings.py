@@ -73,6 +73,8 @@ class Settings:
     """Networks of proxies whose `X-Forwarded-User` is believed, with commas between them."""
     allow_anonymous_mutations: bool = False
     """Let everybody open and close gates, as upstream does."""
+    rules: str = ""
+    """JSON list of what some gates ask for beyond being open, see `rules.Rulebook`."""
     rate_limit: int = 100
     """Requests a second of one address, checks aside; 0: no limit."""
 
@@ -97,6 +99,7 @@ _OPTIONS: Final = (
     ("check-token-file", str, "file with the secret of checks, empty: checks are open"),
     ("trusted-proxy-cidr", str, "proxies whose X-Forwarded-User is believed"),
     ("allow-anonymous-mutations", bool, "let everybody open and close gates"),
+    ("rules", str, "JSON list of approvals and hours that some gates ask for"),
     ("rate-limit", click.IntRange(0), "requests a second of an address, 0: no limit"),
     ("audit-retention", flags.Duration(), "how long the history of gates is kept"),
 )

@@ -54,7 +54,8 @@ class Compatible:
         caller = self._admit(Verb.OPEN, key.namespace)
         at = now()
         wish = wishes.opened(wishes.Opening(), self._desk.rules.defaults, at)
-        return self._change(sent, key, audit.Action.OPEN, changes.setting(wish, caller.by, at))
+        opening = self._desk.opening(key, wish, caller.by, at)
+        return self._change(sent, key, audit.Action.OPEN, opening)
 
     def close(self, sent: Payload, key: gates.GateKey) -> flask.Response:
         """Close a gate; 202 promises that it is stored, 503 that it must be repeated."""
@@ -66,12 +67,17 @@ class Compatible:
         self, sent: Payload, key: gates.GateKey, action: audit.Action, setting: Setting
     ) -> flask.Response:
         try:
-            self._desk.change(key, action, setting)
+            record = self._desk.change(key, action, setting)
         except gates.GateError as error:
             return _unavailable(sent, f"{key} {_label(key)} {action}", error)
         word = "opened" if action is audit.Action.OPEN else "closed"
+        said = ""
+        if record.approvals:
+            word = "approved"
+            required = self._desk.rules.book.of(key).approvals
+            said = f"{len(record.approvals)} of {required} approvals"
         logger.info("%s %s %s", key, _label(key), word, extra={"canary": sent.canary})
-        return flaskkit.text(202)
+        return flaskkit.text(202, said)
 
 
 def register(app: flask.Flask, front: desk.Desk, admit: access.Admit) -> None:

@@ -76,12 +76,25 @@ def opened(asked: Opening, defaults: Defaults, now: datetime.datetime) -> change
         checksum=asked.checksum,
         reason=asked.reason,
         auto_reset=asked.auto_reset,
+        terms=_terms(mode, asked, ttl),
     )
 
 
 def closed(reason: str = "", auto_reset: bool | None = None) -> changes.Wish:
     """Return the wish for a closed gate."""
     return changes.Wish(state=gates.State.CLOSED, reason=reason, auto_reset=auto_reset)
+
+
+def _terms(mode: gates.Mode, asked: Opening, ttl: datetime.timedelta) -> str:
+    """Say what an approval is for, in words that people can compare, too."""
+    said = [str(mode)]
+    if asked.count is not None:
+        said.append(str(asked.count))
+    if ttl:
+        said.append(f"for {ttl.total_seconds():g}s")
+    if asked.checksum:
+        said.append(f"checksum {asked.checksum}")
+    return " ".join(said)
 
 
 def _implied(asked: Opening) -> gates.Mode | None:

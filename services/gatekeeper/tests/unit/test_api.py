@@ -1,5 +1,6 @@
 """The management API over HTTP, on a store in memory."""
 
+import json
 from typing import Any
 
 import flask.testing
@@ -293,3 +294,20 @@ def test_gates_are_closed_when_a_release_ends(every: bool) -> None:
 
 def test_the_description_is_served(client: flask.testing.FlaskClient) -> None:
     assert client.get("/api/v1/openapi.json").json == openapi.description()
+
+
+def test_a_gate_says_when_it_lets_somebody_pass() -> None:
+    """29 February: seldom enough for a test at any time but then."""
+    rule = {"gates": ["start"], "windows": [{"cron": "0 0 29 2 *", "duration": "1m"}]}
+    client = client_of(memory.MemoryStore(), rules=json.dumps([rule]))
+    opened = client.post(f"{GATE}/open").json
+    assert opened is not None
+    assert opened["state"] == "open"
+    assert opened["passesAt"].endswith("-02-29T00:00:00+00:00")
+    assert check(client) == 403
+    assert check(client, "/gate/check/other") == 403
+    client.post("/gate/open/other", json=PASSING)
+    assert check(client, "/gate/check/other") == 200
+    other = client.get(GATE.replace("start", "other")).json
+    assert other is not None
+    assert "passesAt" not in other

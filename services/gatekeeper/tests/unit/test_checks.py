@@ -2,11 +2,12 @@
 
 import dataclasses
 import datetime
+import zoneinfo
 from typing import Any
 
 import pytest
 
-from flagger_gatekeeper import audit, changes, checks, gates
+from flagger_gatekeeper import audit, changes, checks, gates, rules
 
 NOW = datetime.datetime(2026, 11, 26, 12, 0, tzinfo=datetime.UTC)
 SECOND = datetime.timedelta(seconds=1)
@@ -162,3 +163,39 @@ def test_a_gate_for_the_next_revision_binds_to_the_first_that_asks(mode: gates.M
 def test_every_mode_has_an_answer() -> None:
     for mode in gates.Mode:
         assert ask(record(mode, remaining=1)).result.approved
+
+
+# Hours
+
+
+NINE_TO_TEN = rules.Rule(
+    windows=(rules.Window("0 9 * * *", 3600 * SECOND, zoneinfo.ZoneInfo("UTC")),)
+)
+
+
+@pytest.mark.parametrize("mode", list(gates.Mode))
+def test_an_open_gate_keeps_its_hours(mode: gates.Mode) -> None:
+    """Whoever comes too early or too late takes nothing away."""
+    opened = record(mode, remaining=5)
+    question = checks.Question(audit.By("1"), "Progressing", A)
+    for hours, reason in ((-3.5, "window"), (-2, "window")):
+        at = NOW + datetime.timedelta(hours=hours)
+        outcome = checks.checking(question, at, GRACE, NINE_TO_TEN)(opened)
+        assert outcome == changes.Outcome(checks.Verdict(approved=False, reason=reason))
+    at = NOW - datetime.timedelta(hours=2.5)
+    assert checks.checking(question, at, GRACE, NINE_TO_TEN)(opened).result.approved
+
+
+def test_an_approval_that_was_taken_holds_after_the_hours() -> None:
+    question = checks.Question(audit.By("1"), "Progressing", A)
+    last = NOW - datetime.timedelta(hours=2, seconds=1)
+    taken = after(checks.checking(question, last, GRACE, NINE_TO_TEN)(record(gates.Mode.ONCE)))
+    retried = dataclasses.replace(question, by=audit.By("2"))
+    again = checks.checking(retried, last + 2 * SECOND, GRACE, NINE_TO_TEN)(taken)
+    assert again.result == checks.Verdict(approved=True, reason="again")
+
+
+def test_what_waits_for_the_hours_is_seen() -> None:
+    question = checks.Question(audit.By("1"), "Waiting", A, waits=True)
+    outcome = checks.checking(question, NOW, GRACE, NINE_TO_TEN)(record())
+    assert after(outcome).pending is not None

@@ -22,6 +22,7 @@ FULL = gates.GateRecord(
     pass_count=2,
     request="abc",
     spent=gates.Spent(NOW, "start", "7c9d467496", "def"),
+    approvals=(gates.Approval("anna", NOW, "once"), gates.Approval("bob", LATER, "once")),
     pending=gates.Pending("Waiting", "56966965f5", NOW, LATER, 12, 30.5),
 )
 

@@ -53,6 +53,16 @@ def test_which_gates_are_closed(gate: str, state: gates.State, flag: bool, every
     assert (entry.action, entry.before, entry.after) == ("reset", "open", "closed")
 
 
+def test_approvals_are_for_one_release() -> None:
+    given = gates.Approval("anna", NOW, "once")
+    record = gates.GateRecord(gates.State.CLOSED, NOW, NOW, 4, auto_reset=True, approvals=(given,))
+    key = gates.GateKey("test", "podinfo", "start")
+    outcome = resets.resetting(key, audit.By("9"), NOW, every=False)(record)
+    assert outcome.change is not None
+    assert outcome.change.record is not None
+    assert outcome.change.record.approvals == ()
+
+
 def test_a_gate_that_is_gone_stays_so() -> None:
     key = gates.GateKey("test", "podinfo")
     outcome = resets.resetting(key, audit.By("9"), NOW, every=True)(None)
