@@ -12,6 +12,7 @@ import flagger_controller.operator.cli as controller
 import flagger_gatekeeper.__main__ as gatekeeper
 import flagger_helmtester.__main__ as helmtester
 import flagger_loadtester.cli as loadtester
+from flagger_gatekeeper import rules
 
 Object = dict[str, Any]
 Render = Callable[..., list[Object]]
@@ -54,6 +55,23 @@ def test_charts(render: Render, chart: str, settings: tuple[str, ...]) -> None:
     values = parse(chart, pod(render(chart, *settings))["containers"][0]["args"])
     assert values["port"] == 8080
     assert values["log_level"] == "info"
+
+
+def test_rules_of_gates(render: Render) -> None:
+    """As the process reads them."""
+    first = "gates.rules[0]"
+    window = f"{first}.windows[0]"
+    settings = (
+        f"{first}.gates[0]=promotion",
+        f"{first}.approvals=2",
+        f"{window}.cron=0 9 * * 1-5",
+        f"{window}.duration=8h",
+        f"{window}.timeZone=Europe/Berlin",
+    )
+    arguments = pod(render("gatekeeper", *settings))["containers"][0]["args"]
+    (rule,) = rules.Rulebook.parse(parse("gatekeeper", arguments)["rules"]).rules
+    assert (rule.names, rule.approvals) == ({"promotion"}, 2)
+    assert [each.cron for each in rule.windows] == ["0 9 * * 1-5"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import flask
 
 from flagger_common import authz, flaskkit
 
-from . import api, desk, door, entrance, gates, rules, settings, views, watch
+from . import api, desk, door, entrance, gates, rules, series, settings, views, watch
 from .store import base
 
 
@@ -41,7 +41,9 @@ def create_app(options: settings.Settings, store: base.GateStore) -> flask.Flask
         datetime.timedelta(seconds=options.once_grace),
         rules.Rulebook.parse(options.rules),
     )
-    front = desk.Desk(store, desk.Counters(kit.registry), regime)
+    counters = desk.Counters(kit.registry)
+    kit.registry.register(series.Gates(store, counters.store_errors))
+    front = desk.Desk(store, counters, regime)
     streams = watch.Streams()
     kit.on_term.append(streams.stop)
     entry = door.Door(
