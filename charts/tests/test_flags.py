@@ -70,7 +70,7 @@ def test_rules_of_gates(render: Render) -> None:
     )
     arguments = pod(render("gatekeeper", *settings))["containers"][0]["args"]
     (rule,) = rules.Rulebook.parse(parse("gatekeeper", arguments)["rules"]).rules
-    assert (rule.names, rule.approvals) == ({"promotion"}, 2)
+    assert (rule.names, rule.approvals) == (frozenset({"promotion"}), 2)
     assert [each.cron for each in rule.windows] == ["0 9 * * 1-5"]
 
 
