@@ -84,6 +84,14 @@ def status_line(status: Object, words: Words) -> str:
     return head
 
 
+def is_between(status: Object) -> bool:
+    """Is it written before the step of a promotion that upstream's next status stands for?
+
+    The status with the next phase follows when the step is done.
+    """
+    return status.get("run", {}).get("obligation") in ("promote", "finalise")
+
+
 def at(line: str) -> str:
     """The label of a snapshot: the counters of a status line."""
     return " ".join(line.split()[:4])

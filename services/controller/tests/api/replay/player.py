@@ -11,6 +11,7 @@ from .mirror import Mirror, Object
 from .normal import (
     Words,
     collapsed,
+    is_between,
     patient,
     status_line,
     without_repeats,
@@ -188,7 +189,8 @@ class Player:
         words = Words()
         history = self.cluster.mirror.history(self.name, CANARY)
         bodies = [body for _, body in history if body is not None and body.get("status")]
-        return collapsed(status_line(body["status"], words) for body in bodies)
+        settled = [body["status"] for body in bodies if not is_between(body["status"])]
+        return collapsed(status_line(status, words) for status in settled)
 
     def events(self) -> list[str]:
         kept = self.scenario["keep_not_ready"]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .mirror import History, Object
-from .normal import Words, anonymous, at, difference, plain, shown, status_line
+from .normal import Words, anonymous, at, difference, is_between, plain, shown, status_line
 
 CANARY = "Canary.flagger.app/podinfo"
 INITIALIZATION = "initialization"
@@ -40,7 +40,7 @@ def windows(histories: Iterable[tuple[str, History]]) -> list[Window]:
                 users = set(state)
                 found.append(Window(INITIALIZATION, [state]))
             status = (body or {}).get("status")
-            line = status_line(status, hashes) if status else last
+            line = status_line(status, hashes) if status and not is_between(status) else last
             if line != last and not line.startswith(_STARTING):
                 found.append(Window(at(line), [state]))
             last = line
