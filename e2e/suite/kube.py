@@ -154,11 +154,16 @@ class Kube:
         items: list[Object] = self.send("GET", path(kind, namespace), query=query).json()["items"]
         return items
 
-    def apply(self, body: Object) -> Object:
-        """Create or change an object to have these fields; others stay (server-side apply)."""
+    def apply(self, body: Object, *, dry_run: bool = False) -> Object:
+        """Create or change an object to have these fields; others stay (server-side apply).
+
+        With `dry_run` everybody is asked who has to be, and nothing is stored.
+        """
         metadata = body["metadata"]
         where = path(kind_of(body), metadata.get("namespace", ""), metadata["name"])
         query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
+        if dry_run:
+            query["dryRun"] = "All"
         media, text = "application/apply-patch+yaml", json.dumps(body)
         return _object(self.send("PATCH", where, body=text.encode(), media=media, query=query))
 

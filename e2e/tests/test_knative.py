@@ -106,6 +106,7 @@ def entry(
 ) -> Iterator[tuple[str, int]]:
     found = data_plane(NAME)
     wait.until("Knative checks its objects", lambda: all(asked(api, *hook) for hook in HOOKS))
+    wait.until("Knative's webhook answers", lambda: answers(api))
     yield found
     # Only Knative lets go of its routes.
     gone(api, namespaces)
@@ -114,6 +115,20 @@ def entry(
 def asked(api: kube.Kube, kind: str, name: str) -> bool:
     """Whether Knative has told the API server what to ask it about."""
     return any(hook.get("rules") for hook in api.get(kind, name)["webhooks"])
+
+
+def answers(api: kube.Kube) -> bool:
+    """Whether the API server reaches it: its Service has an address before a pod is behind it."""
+    container = {"image": "none", "imagePullPolicy": "Never"}
+    spec = {"template": {"spec": {"containers": [container]}}}
+    body = {**SERVICE, "metadata": {"name": "probe", "namespace": "default"}, "spec": spec}
+    try:
+        api.apply(body, dry_run=True)
+    except kube.ApiError as error:
+        if "failed calling webhook" in str(error):
+            return False
+        raise
+    return True
 
 
 @pytest.fixture
