@@ -70,9 +70,12 @@ docs: .venv/ready ## generate the documentation that comes from the code
 dashboards: .venv/ready ## generate the dashboards of charts/grafana
 	$(PY) -m tools.dashboards
 
+screenshots: .venv/ready ## take the pictures of the gatekeeper's page
+	$(PY) -m tools.screenshots
+
 lock: .venv/ready ## resolve the workspace again (make lock ARGS=--upgrade)
 	$(PY) tools/lock.py $(ARGS)
 
 ci: test ## what CI runs
 
-.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover crds docs dashboards lock ci
+.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover crds docs dashboards screenshots lock ci

@@ -107,6 +107,7 @@ def test_gatekeeper_keeps_gates_in_config_maps(render: Render) -> None:
         "-once-grace=5m",
         "-auto-reset=false",
         "-audit-retention=2160h",
+        "-ui=true",
         "-auth-mode=none",
         "-allow-anonymous-mutations=false",
         "-access-review=false",

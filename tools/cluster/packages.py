@@ -21,6 +21,7 @@ NODE: Final = {
 BASE_IMAGE: Final = {"mmdebstrap": "mmdebstrap"}
 PROMETHEUS: Final = {"prometheus": "prometheus"}
 GRAPHITE: Final = {"carbon-cache": "graphite-carbon", "graphite-manage": "graphite-web"}
+CHROMIUM: Final = {"chromium": "chromium"}
 ENGINE: Final = {"dockerd": "docker.io"}
 
 POLICY: Final = pathlib.Path("/usr/sbin/policy-rc.d")

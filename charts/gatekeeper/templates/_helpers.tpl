@@ -14,6 +14,7 @@
 - -once-grace={{ .onceGrace }}
 - -auto-reset={{ .autoReset }}
 - -audit-retention={{ .auditRetention }}
+- -ui={{ .page }}
 {{- with .rules }}
 - {{ printf "-rules=%s" (toJson .) | quote }}
 {{- end }}

@@ -8,6 +8,7 @@ from flagger_common import authz, flaskkit
 
 from . import api, desk, door, entrance, gates, rules, series, settings, views, watch
 from .store import base
+from .ui import pages
 
 
 def create_app(options: settings.Settings, store: base.GateStore) -> flask.Flask:
@@ -50,5 +51,8 @@ def create_app(options: settings.Settings, store: base.GateStore) -> flask.Flask
         entrance.keeper(options, kit.namespaces), kit.registry, rate=options.rate_limit
     )
     views.register(app, front, entry.admit)
+    if options.ui:
+        tokens = options.auth_mode != "none"
+        pages.register(app, front, entry.admit, tokens=tokens)
     api.register(app, front, entry.admit, streams, auto_reset=options.auto_reset)
     return app

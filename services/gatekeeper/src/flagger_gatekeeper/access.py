@@ -34,8 +34,12 @@ class Caller:
 
     by: audit.By
     """For the history."""
-    sees: Callable[[str], bool]
-    """Whether the caller may read the gates of a namespace."""
+    may: Callable[[Verb, str], bool]
+    """Whether the caller may do something with the gates of a namespace."""
+
+    def sees(self, namespace: str) -> bool:
+        """Say whether the caller may read the gates of a namespace."""
+        return self.may(Verb.READ, namespace)
 
 
 class Admit(Protocol):
@@ -46,7 +50,7 @@ class Admit(Protocol):
 
         Args:
             verb: what they want to do.
-            namespace: where; None: in some namespace, `Caller.sees` then tells for each.
+            namespace: where; None: in some namespace, `Caller.may` then tells for each.
             secret: what a payload of the controller carries to show where it comes from.
 
         Raises:

@@ -48,7 +48,7 @@ class Door:
             self._refusals.labels(verb, refusal.code).inc()
             raise
         by = audit.By(uuid.uuid4().hex, who.name if who else "", flask.request.remote_addr or "")
-        return access.Caller(by, self._guard.sight(who))
+        return access.Caller(by, self._guard.rights(who))
 
     def _slow_down(self, client: str) -> None:
         if not self._rate:
@@ -63,11 +63,13 @@ class Door:
 
 
 def _credentials() -> identity.Credentials:
+    """Read what the present request carries; the page has taken a token from a cookie."""
     headers = flask.request.headers
     value = headers.get("Authorization", "")
+    bearer = value[len(_SCHEME) :].strip() if value.lower().startswith(_SCHEME) else ""
     groups = headers.get("X-Forwarded-Groups", "").split(",")
     return identity.Credentials(
-        bearer=value[len(_SCHEME) :].strip() if value.lower().startswith(_SCHEME) else "",
+        bearer=bearer or flask.g.get("token", ""),
         remote=flask.request.remote_addr or "",
         user=headers.get("X-Forwarded-User", ""),
         groups=tuple(filter(None, (group.strip() for group in groups))),

@@ -62,16 +62,18 @@ class Guard:
             raise access.RefusedError(403, "forbidden", f"{who.name} may not {verb} here")
         return who
 
-    def sight(self, who: identity.Identity | None) -> Callable[[str], bool]:
-        """Return which namespaces somebody sees; each is decided once."""
+    def rights(self, who: identity.Identity | None) -> Callable[[Verb, str], bool]:
+        """Return what somebody may do in a namespace; each is decided once."""
 
         @functools.cache
-        def sees(namespace: str) -> bool:
+        def may(verb: Verb, namespace: str) -> bool:
             if not self.namespaces.allows(namespace):
                 return False
-            return who is None or self.authorizer.allows(who, Verb.READ, namespace)
+            if who is None:
+                return verb in self.anonymous
+            return self.authorizer.allows(who, verb, namespace)
 
-        return sees
+        return may
 
     def _is_check(self, credentials: identity.Credentials, secret: str) -> bool:
         """Say whether a check needs no identity: without a secret, or with the right one."""

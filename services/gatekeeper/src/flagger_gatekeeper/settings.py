@@ -75,6 +75,8 @@ class Settings:
     """Let everybody open and close gates, as upstream does."""
     rules: str = ""
     """JSON list of what some gates ask for beyond being open, see `rules.Rulebook`."""
+    ui: bool = True
+    """Serve the web page at `/ui`."""
     rate_limit: int = 100
     """Requests a second of one address, checks aside; 0: no limit."""
 
@@ -99,6 +101,7 @@ _OPTIONS: Final = (
     ("check-token-file", str, "file with the secret of checks, empty: checks are open"),
     ("trusted-proxy-cidr", str, "proxies whose X-Forwarded-User is believed"),
     ("allow-anonymous-mutations", bool, "let everybody open and close gates"),
+    ("ui", bool, "serve the web page at /ui"),
     ("rules", str, "JSON list of approvals and hours that some gates ask for"),
     ("rate-limit", click.IntRange(0), "requests a second of an address, 0: no limit"),
     ("audit-retention", flags.Duration(), "how long the history of gates is kept"),
