@@ -46,6 +46,7 @@ def parse(service: str, arguments: list[str]) -> dict[str, Any]:
         ("gatekeeper", ("store.type=memory",)),
         ("gatekeeper", ("gates.defaultMode=until", "gates.defaultTtl=1h", "gates.autoReset=true")),
         ("gatekeeper", ("auth.mode=kubernetes", "auth.accessReview=true", "auth.rateLimit=0")),
+        ("gatekeeper", ("auth.mode=oidc", "auth.oidc.issuer=https://i", "auth.oidc.audience=a")),
         ("gatekeeper", ("auth.mode=static", "auth.secretName=s", "auth.checkToken=true")),
         ("helmtester", ()),
         ("helmtester", ("cmd.concurrency=2",)),

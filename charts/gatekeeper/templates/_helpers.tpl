@@ -25,6 +25,12 @@
 - -access-review={{ .accessReview }}
 - -trusted-proxy-cidr={{ .trustedProxyCidr }}
 - -rate-limit={{ .rateLimit }}
+{{- if eq .mode "oidc" }}
+- -oidc-issuer={{ required "auth.mode=oidc needs auth.oidc.issuer" .oidc.issuer }}
+- -oidc-audience={{ required "auth.mode=oidc needs auth.oidc.audience" .oidc.audience }}
+- -oidc-username-claim={{ .oidc.usernameClaim }}
+- -oidc-groups-claim={{ .oidc.groupsClaim }}
+{{- end }}
 {{- if eq .mode "static" }}
 - -token-file=/etc/gatekeeper/tokens.json
 {{- end }}

@@ -25,19 +25,47 @@ def keeper(options: settings.Settings, namespaces: authz.NamespaceRule) -> guard
     post = _post(options) if options.auth_mode == "kubernetes" else None
     if options.access_review and post is None:
         raise ValueError("access-review needs auth-mode kubernetes")
-    authenticators: list[identity.Authenticator] = []
-    if options.trusted_proxy_cidr:
-        authenticators.append(identity.ProxyHeader.parse(options.trusted_proxy_cidr))
-    if options.auth_mode == "static":
-        authenticators.append(identity.StaticTokens.parse(_read(options.token_file, "token-file")))
-    if post is not None:
-        authenticators.append(reviews.TokenReviews(post))
+    known = authenticators(options, post)
     return guard.Guard(
         namespaces=namespaces,
-        authenticators=tuple(authenticators),
+        authenticators=known,
         authorizer=_authorizer(options, post),
-        anonymous=_anonymous(options, bool(authenticators)),
+        anonymous=_anonymous(options, bool(known)),
         secret=_secret(options),
+    )
+
+
+def authenticators(
+    options: settings.Settings, post: reviews.Post | None
+) -> tuple[identity.Authenticator, ...]:
+    """Return the ways in which callers are recognised, in the order in which they are asked.
+
+    Raises:
+        ValueError: a file cannot be used, or a setting is missing.
+    """
+    found: list[identity.Authenticator] = []
+    if options.trusted_proxy_cidr:
+        found.append(identity.ProxyHeader.parse(options.trusted_proxy_cidr))
+    if options.auth_mode == "static":
+        found.append(identity.StaticTokens.parse(_read(options.token_file, "token-file")))
+    if options.auth_mode == "oidc":
+        found.append(_issuer(options))
+    if post is not None:
+        found.append(reviews.TokenReviews(post))
+    return tuple(found)
+
+
+def _issuer(options: settings.Settings) -> identity.Authenticator:
+    """Return what believes an issuer. Imported here: cryptography costs 10 MB."""
+    from . import oidc
+
+    if not options.oidc_issuer.startswith(("https://", "http://")) or not options.oidc_audience:
+        raise ValueError("auth-mode oidc needs oidc-issuer, a URL, and oidc-audience")
+    return oidc.OpenIdTokens(
+        options.oidc_issuer,
+        options.oidc_audience,
+        options.oidc_username_claim,
+        options.oidc_groups_claim,
     )
 
 

@@ -60,7 +60,16 @@ class Settings:
     auto_reset: bool = False
     """Close the gates `default` and `rollback` when an event says that a release has ended."""
     auth_mode: str = "none"
-    """How callers are recognised: `none`, `static` tokens, or tokens of the `kubernetes` API."""
+    """How callers are recognised: `none`, `static` tokens, tokens of the `kubernetes` API, or of an
+    OpenID Connect issuer (`oidc`)."""
+    oidc_issuer: str = ""
+    """URL of the issuer, as it stands in its tokens."""
+    oidc_audience: str = ""
+    """Whom its tokens have to be for."""
+    oidc_username_claim: str = "sub"
+    """Claim that names people."""
+    oidc_groups_claim: str = "groups"
+    """Claim that lists their groups."""
     token_file: str = ""
     """JSON file with the hashes of static tokens, see `identity.StaticTokens`."""
     policy_file: str = ""
@@ -81,6 +90,7 @@ class Settings:
     """Requests a second of one address, checks aside; 0: no limit."""
 
 
+_MODES: Final = ("none", "static", "kubernetes", "oidc")
 _OPTIONS: Final = (
     ("port", click.IntRange(1, 65535), "port to listen on"),
     ("log-level", str, "debug, info, warn, error, fatal or panic"),
@@ -94,7 +104,15 @@ _OPTIONS: Final = (
     ("default-ttl", flags.Duration(), "how long opened gates stay open, 0: until closed"),
     ("once-grace", flags.Duration(), "how long a once approval is good for the same question"),
     ("auto-reset", bool, "close the gates of a canary when its release ends"),
-    ("auth-mode", click.Choice(["none", "static", "kubernetes"]), "how callers are recognised"),
+    (
+        "auth-mode",
+        click.Choice(["none", "static", "kubernetes", "oidc"]),
+        "how callers are recognised",
+    ),
+    ("oidc-issuer", str, "URL of the issuer of tokens"),
+    ("oidc-audience", str, "whom tokens have to be for"),
+    ("oidc-username-claim", str, "claim that names people"),
+    ("oidc-groups-claim", str, "claim that lists their groups"),
     ("token-file", str, "JSON file with hashes of static tokens"),
     ("policy-file", str, "JSON file of grants, empty: callers may do everything"),
     ("access-review", bool, "ask the Kubernetes API what callers may do"),
