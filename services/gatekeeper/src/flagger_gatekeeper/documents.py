@@ -7,8 +7,6 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from flagger_common import durations
-
 from . import audit, codec, gates, pending, rules, wishes
 from .store import base
 
@@ -100,7 +98,7 @@ def opening(fields: Document) -> wishes.Opening:
         raise wishes.WishError("count is a whole number")
     return wishes.Opening(
         mode=None if mode is None else gates.Mode(mode),
-        ttl=_ttl(fields),
+        ttl=wishes.lifetime(_text(fields, "ttl")),
         count=count,
         checksum=_text(fields, "checksum"),
         reason=_text(fields, "reason"),
@@ -121,16 +119,6 @@ def closing(fields: Document) -> tuple[str, bool | None]:
 def _refuse_unknown(fields: Document, known: frozenset[str]) -> None:
     if unknown := sorted(fields.keys() - known):
         raise wishes.WishError(f"unknown field {unknown[0][:50]!r}; known are {sorted(known)}")
-
-
-def _ttl(fields: Document) -> datetime.timedelta | None:
-    text = _text(fields, "ttl")
-    if not text:
-        return None
-    try:
-        return datetime.timedelta(seconds=durations.parse(text))
-    except (ValueError, OverflowError) as error:
-        raise wishes.WishError(f"ttl: {error}"[:200]) from error
 
 
 def _text(fields: Document, name: str) -> str:

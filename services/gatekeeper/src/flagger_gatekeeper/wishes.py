@@ -4,6 +4,8 @@ import dataclasses
 import datetime
 from typing import Final
 
+from flagger_common import durations
+
 from . import changes, gates
 
 MOST_PASSES: Final = 1_000_000
@@ -78,6 +80,20 @@ def opened(asked: Opening, defaults: Defaults, now: datetime.datetime) -> change
         auto_reset=asked.auto_reset,
         terms=_terms(mode, asked, ttl),
     )
+
+
+def lifetime(text: str) -> datetime.timedelta | None:
+    """Read how long a gate shall stay open, as people write it; empty: nothing was said.
+
+    Raises:
+        WishError: it is no duration.
+    """
+    if not text:
+        return None
+    try:
+        return datetime.timedelta(seconds=durations.parse(text))
+    except (ValueError, OverflowError) as error:
+        raise WishError(f"ttl: {error}"[:200]) from error
 
 
 def closed(reason: str = "", auto_reset: bool | None = None) -> changes.Wish:

@@ -8,24 +8,13 @@ import pytest
 from werkzeug.test import TestResponse
 
 import flagger_gatekeeper
-from flagger_gatekeeper import gates, openapi, settings
+from flagger_gatekeeper import openapi, settings
 from flagger_gatekeeper.store import base, memory
+
+from .away import AwayStore
 
 GATE = "/api/v1/gates/test/podinfo/start"
 PASSING = {"name": "podinfo", "namespace": "test", "phase": "Waiting", "checksum": "7c9d467496"}
-
-
-class AwayStore(memory.MemoryStore):
-    """Answers nothing."""
-
-    def read(self, key: gates.GateKey) -> gates.GateRecord | None:
-        raise base.StoreUnavailableError("down")
-
-    def update(self, *_: Any, **__: Any) -> Any:
-        raise base.StoreUnavailableError("down")
-
-    def find(self, scope: base.Scope) -> list[base.Listed]:
-        raise base.StoreUnavailableError("down")
 
 
 def client_of(store: base.GateStore, **more: Any) -> flask.testing.FlaskClient:

@@ -12,8 +12,10 @@ import pytest
 from werkzeug.test import TestResponse
 
 import flagger_gatekeeper
-from flagger_gatekeeper import gates, settings
+from flagger_gatekeeper import settings
 from flagger_gatekeeper.store import base, memory
+
+from .away import AwayStore
 
 PAGE = "/ui/gates/test/podinfo/promotion"
 WAITING = {"name": "podinfo", "namespace": "test", "phase": "WaitingPromotion", "checksum": "7c9d"}
@@ -107,7 +109,7 @@ def test_modes(client: flask.testing.FlaskClient, fields: dict[str, str], mode: 
     ("fields", "problem"),
     [
         ({"mode": "until"}, "Nothing was changed: mode until needs a ttl."),
-        ({"mode": "until", "ttl": "soon"}, "Nothing was changed: time:"),
+        ({"mode": "until", "ttl": "soon"}, "Nothing was changed: ttl:"),
         ({"mode": "count", "count": "many"}, "the number of checks is a whole number"),
         ({"mode": "sometimes"}, "this is no way to open a gate"),
     ],
@@ -294,19 +296,6 @@ def test_approvals_are_counted_on_the_page(client: flask.testing.FlaskClient) ->
 
 
 # When it does not work
-
-
-class AwayStore(memory.MemoryStore):
-    """Answers nothing."""
-
-    def read(self, key: gates.GateKey) -> gates.GateRecord | None:
-        raise base.StoreUnavailableError("down")
-
-    def update(self, *_: Any, **__: Any) -> Any:
-        raise base.StoreUnavailableError("down")
-
-    def find(self, scope: base.Scope) -> list[base.Listed]:
-        raise base.StoreUnavailableError("down")
 
 
 def test_a_store_that_is_away_is_told() -> None:

@@ -1,10 +1,7 @@
 """Forms of the page as wishes: pure."""
 
-import datetime
 from collections.abc import Mapping
 from typing import Final
-
-from flagger_common import durations
 
 from .. import changes, gates, wishes
 
@@ -31,7 +28,7 @@ def opening(form: Mapping[str, str]) -> wishes.Opening:
         raise wishes.WishError("this is no way to open a gate")
     return wishes.Opening(
         mode=gates.Mode(mode) if mode else None,
-        ttl=_ttl(form.get("ttl", "").strip()),
+        ttl=wishes.lifetime(form.get("ttl", "").strip()),
         count=_count(form.get("count", "").strip()) if mode in ("", gates.Mode.COUNT) else None,
         checksum=form.get("checksum", ""),
         reason=form.get("reason", "").strip(),
@@ -46,15 +43,6 @@ def unchanged(seen: str) -> changes.Precondition:
         return seen == (record.etag if record is not None and known else NEW)
 
     return holds
-
-
-def _ttl(text: str) -> datetime.timedelta | None:
-    if not text:
-        return None
-    try:
-        return datetime.timedelta(seconds=durations.parse(text))
-    except (ValueError, OverflowError) as error:
-        raise wishes.WishError(f"time: {error}"[:200]) from error
 
 
 def _count(text: str) -> int | None:
