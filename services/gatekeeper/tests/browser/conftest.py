@@ -13,9 +13,13 @@ PHONE = ViewportSize(width=390, height=844)
 DESK = ViewportSize(width=1280, height=800)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium: no browser is downloaded."""
+    """Debian's Chromium: no browser is downloaded.
+
+    While it runs, Playwright's event loop does too, so tests that need one of their own have to
+    come after it.
+    """
     try:
         packages.ensure(packages.CHROMIUM)
         program = packages.path("chromium")
