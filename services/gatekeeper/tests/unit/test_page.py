@@ -178,6 +178,10 @@ def test_what_payloads_say_is_text(client: flask.testing.FlaskClient) -> None:
         assert "<script>alert" not in body
 
 
+def test_looking_changes_nothing_and_is_not_refused(client: flask.testing.FlaskClient) -> None:
+    assert client.head("/ui/", headers={"X-Forwarded-User": "anna"}).status_code == 200
+
+
 def test_nothing_of_the_page_is_kept_or_framed(client: flask.testing.FlaskClient) -> None:
     for path in ("/ui/", PAGE, "/ui/login", "/ui/static/page.css"):
         with client.get(path, headers=ANNA) as answer:

@@ -185,7 +185,7 @@ def _root() -> flask.Response:
 
 def _refuse_strangers() -> flask.Response | None:
     """Answer requests that another site has made a browser send (CSRF)."""
-    if flask.request.method == "GET" or cookies.is_own_page():
+    if flask.request.method in ("GET", "HEAD") or cookies.is_own_page():
         return None
     logger.warning("%s refused: sent from another site", flask.request.path)
     return flaskkit.text(403, "This form was sent from another site.")
