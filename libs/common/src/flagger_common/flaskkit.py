@@ -19,7 +19,7 @@ import prometheus_client as prometheus
 import werkzeug.exceptions
 import werkzeug.routing
 
-from . import authz
+from . import authz, callers
 from .payload import CanaryWebhookPayload, PayloadError
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,9 @@ class Kit:
     ready: Ready
     """Asked by ``/readyz``."""
 
+    known: callers.Callers = dataclasses.field(default_factory=callers.Callers)
+    """Whose payloads are taken."""
+
     on_term: list[Callable[[], None]] = dataclasses.field(default_factory=list)
     """Called at the first SIGTERM, inside the signal handler: only set flags or start a thread."""
 
@@ -72,6 +75,7 @@ def base_app(
     namespaces: authz.NamespaceRule | None = None,
     max_body: int = DEFAULT_MAX_BODY,
     ready: Ready = lambda: None,
+    known: callers.Callers | None = None,
 ) -> flask.Flask:
     """Make an application with everything but the routes of the service.
 
@@ -81,6 +85,7 @@ def base_app(
         namespaces: whose payloads `with_payload` accepts; everyone's by default.
         max_body: largest request body in bytes; a larger one gets 413.
         ready: asked by ``/readyz``.
+        known: whose payloads `with_payload` accepts; everyone's by default.
     """
     app = flask.Flask(import_name, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_body
@@ -88,7 +93,9 @@ def base_app(
     registry = prometheus.CollectorRegistry()
     prometheus.ProcessCollector(registry=registry)
     prometheus.PlatformCollector(registry=registry)
-    app.extensions[_KEY] = Kit(service, namespaces or authz.NamespaceRule(), registry, ready)
+    app.extensions[_KEY] = Kit(
+        service, namespaces or authz.NamespaceRule(), registry, ready, known or callers.Callers()
+    )
     add_any(app, "/healthz", lambda: text(200, "OK"), "healthz")
     add_any(app, "/readyz", _readyz, "readyz")
     add_any(app, "/metrics", _metrics, "metrics")
@@ -112,24 +119,44 @@ def add_any(
 def with_payload(view: PayloadView) -> Callable[[], flask.Response]:
     """Decode, validate and authorise the body before calling the view with the payload.
 
-    A body that is no payload gets 400 without a body, a namespace that is not served 403
-    ``Forbidden`` (loadtester.md sections 2.1 and 2.2).
+    A body that is no payload gets 400 without a body, a caller who is not known 401, a namespace
+    that is not served 403 ``Forbidden`` (loadtester.md sections 2.1, 2.2 and 8.2.4). The view never
+    sees the caller's token.
     """
 
     @functools.wraps(view)
     def wrapper() -> flask.Response:
         try:
-            payload = CanaryWebhookPayload.parse(flask.request.get_data(cache=False))
+            payload = CanaryWebhookPayload.parse(flask.request.get_data())
         except PayloadError as error:
             logger.warning("payload refused: %s", error, extra={"path": flask.request.path})
             return text(400)
         flask.g.canary = payload.canary
+        if refused := unknown_caller(payload.metadata.get(callers.TOKEN, "")):
+            return refused
+        payload = callers.without_token(payload)
         if not kit().namespaces.allows(payload.namespace):
             logger.warning("namespace refused", extra={"canary": payload.canary})
             return text(403, "Forbidden")
         return view(payload)
 
     return wrapper
+
+
+def unknown_caller(token: str = "") -> flask.Response | None:
+    """Return the refusal of a request whose sender is not known; None when it may go on.
+
+    Args:
+        token: of the metadata, empty without one.
+    """
+    request = flask.request
+    reason = kit().known.refusal(dict(request.headers), request.get_data(), token)
+    if reason is None:
+        return None
+    logger.warning("caller refused: %s", reason, extra={"path": request.path})
+    response = text(401, "Unauthorized")
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
 
 
 def text(status: int, body: str = "") -> flask.Response:

@@ -152,7 +152,7 @@ class Helm:
         with self._lock:
             if self._closed:
                 return None
-            process = subprocess.Popen(  # noqa: S603 - arguments come from command.build, no shell
+            process = subprocess.Popen(  # noqa: S603 - arguments come from helmtest.build, no shell
                 [self._binary, *arguments],
                 env=self._environ,
                 stdin=subprocess.DEVNULL,

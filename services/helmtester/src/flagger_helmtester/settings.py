@@ -8,9 +8,9 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from flagger_common import flags
+from flagger_common import flags, helmtest
 
-from . import command, flights, helm
+from . import flights, helm
 
 SERVICE: Final = "HELMTESTER"
 """Prefix of the environment variables."""
@@ -55,9 +55,9 @@ class Settings:
     """Whether hooks may say `--debug`, which can print values of the release."""
 
     @property
-    def policy(self) -> command.Policy:
+    def policy(self) -> helmtest.Policy:
         """What commands are allowed."""
-        return command.Policy(self.timeout, self.allow_debug)
+        return helmtest.Policy(self.timeout, self.allow_debug)
 
     @property
     def limits(self) -> flights.Limits:

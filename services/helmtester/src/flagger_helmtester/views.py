@@ -6,9 +6,9 @@ from typing import Final
 import flask
 import prometheus_client
 
-from flagger_common import flaskkit, payload
+from flagger_common import flaskkit, helmtest, payload
 
-from . import command, flights, helm, settings
+from . import flights, helm, settings
 
 logger = logging.getLogger(__name__)
 
@@ -80,14 +80,14 @@ class Desk:
         try:
             _check_type(sent.metadata.get("type"), cmd)
             timeout = sent.metadata.get("timeout", "")
-            test = command.build(cmd, sent.namespace, timeout, self._policy)
-        except command.RefusedError as error:
+            test = helmtest.build(cmd, sent.namespace, timeout, self._policy)
+        except helmtest.RefusedError as error:
             self._counters.refused.labels("policy").inc()
             logger.warning("refused: %s", error, extra={"canary": sent.canary})
             return flaskkit.text(400, str(error))
         return self._answer(sent, cmd, test)
 
-    def _answer(self, sent: Payload, cmd: str, test: command.TestCommand) -> flask.Response:
+    def _answer(self, sent: Payload, cmd: str, test: helmtest.TestCommand) -> flask.Response:
         question = (sent.canary, sent.checksum, test.arguments)
         try:
             outcome, joined = self._flights.run(
@@ -104,10 +104,10 @@ class Desk:
         output = "".join(f"note: {note}\n" for note in test.notes) + outcome.output
         if outcome.reason:
             return flaskkit.text(500, f"command {cmd} failed: {output}: {outcome.reason}")
-        wanted = command.is_true(sent.metadata.get("returnCmdOutput", ""))
+        wanted = helmtest.is_true(sent.metadata.get("returnCmdOutput", ""))
         return flaskkit.text(200, output if wanted else "")
 
-    def _run(self, sent: Payload, test: command.TestCommand) -> helm.Outcome:
+    def _run(self, sent: Payload, test: helmtest.TestCommand) -> helm.Outcome:
         """Run Helm, once for everybody who asks meanwhile; log what it printed, always."""
         canary = {"canary": sent.canary}
         for note in test.notes:
@@ -135,4 +135,4 @@ def register(app: flask.Flask, options: settings.Settings, program: helm.Program
 def _check_type(kind: str | None, cmd: str) -> None:
     """Let only Helm tasks through; a missing type is upstream's `cmd` (spec helmtester A.2)."""
     if kind not in _TYPES and not (kind is None and cmd.startswith("test ")):
-        raise command.RefusedError(f"unknown task type {'cmd' if kind is None else kind}")
+        raise helmtest.RefusedError(f"unknown task type {'cmd' if kind is None else kind}")

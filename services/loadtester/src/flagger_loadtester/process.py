@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from . import output
+from flagger_common import output
 
 GRACE: Final = 1.0
 """Seconds between SIGTERM and SIGKILL, and again for a pipe that somebody keeps open after that.

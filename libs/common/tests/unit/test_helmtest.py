@@ -1,12 +1,12 @@
 import pytest
 
-from flagger_helmtester import command
+from flagger_common import helmtest
 
-POLICY = command.Policy(limit=3600.0)
+POLICY = helmtest.Policy(limit=3600.0)
 
 
 def build(cmd: str, namespace: str = "test", timeout: str = "") -> tuple[str, ...]:
-    return command.build(cmd, namespace, timeout, POLICY).arguments
+    return helmtest.build(cmd, namespace, timeout, POLICY).arguments
 
 
 def podinfo(*options: str, timeout: str = "5m0s") -> tuple[str, ...]:
@@ -101,7 +101,7 @@ def test_test_run_alone_tests_the_release_run() -> None:
     ],
 )  # fmt: skip
 def test_commands_that_are_refused(cmd: str, message: str) -> None:
-    with pytest.raises(command.RefusedError) as refused:
+    with pytest.raises(helmtest.RefusedError) as refused:
         build(cmd)
     assert str(refused.value).startswith(message)
     assert message.endswith(": ") or str(refused.value) == message
@@ -109,7 +109,7 @@ def test_commands_that_are_refused(cmd: str, message: str) -> None:
 
 @pytest.mark.parametrize("namespace", ["", "Test", "a.b", "-x", "x" * 64, "a b", "../x"])
 def test_the_canarys_namespace_has_to_be_one(namespace: str) -> None:
-    with pytest.raises(command.RefusedError, match="namespace not allowed"):
+    with pytest.raises(helmtest.RefusedError, match="namespace not allowed"):
         build("test podinfo", namespace)
 
 
@@ -126,30 +126,30 @@ def test_the_canarys_namespace_has_to_be_one(namespace: str) -> None:
 def test_a_missing_timeout_is_the_shortest_known(
     limit: float, metadata: str, expected: str
 ) -> None:
-    test = command.build("test podinfo", "test", metadata, command.Policy(limit))
+    test = helmtest.build("test podinfo", "test", metadata, helmtest.Policy(limit))
     assert test.arguments == podinfo(timeout=expected)
     assert test.notes == ()
 
 
 def test_a_long_timeout_is_cut_and_noted() -> None:
-    test = command.build("test podinfo --timeout 2h", "test", "", command.Policy(600.0))
+    test = helmtest.build("test podinfo --timeout 2h", "test", "", helmtest.Policy(600.0))
     assert test.arguments == podinfo(timeout="10m0s")
     assert test.notes == ("--timeout 2h was cut to 10m0s",)
 
 
 def test_a_wrong_timeout_in_the_metadata_is_refused() -> None:
-    with pytest.raises(command.RefusedError, match="timeout not allowed"):
+    with pytest.raises(helmtest.RefusedError, match="timeout not allowed"):
         build("test podinfo", timeout="soon")
 
 
 def test_debug_can_be_allowed() -> None:
-    policy = command.Policy(3600.0, allow_debug=True)
-    test = command.build("test podinfo --debug", "test", "", policy)
+    policy = helmtest.Policy(3600.0, allow_debug=True)
+    test = helmtest.build("test podinfo --debug", "test", "", policy)
     assert test.arguments == podinfo("--debug=true")
 
 
 def test_rewrites_are_noted() -> None:
-    test = command.build("test run podinfo --cleanup", "test", "", POLICY)
+    test = helmtest.build("test run podinfo --cleanup", "test", "", POLICY)
     assert test.notes == (
         "--cleanup has no meaning in Helm 3 and was dropped",
         "test run podinfo was read as test podinfo",
@@ -161,4 +161,4 @@ def test_rewrites_are_noted() -> None:
     [("true", True), ("1", True), ("T", True), ("false", False), ("yes", False), ("", False)],
 )
 def test_switches_in_metadata_are_read_as_upstream_does(text: str, expected: bool) -> None:
-    assert command.is_true(text) is expected
+    assert helmtest.is_true(text) is expected

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
-from flagger_common import durations
+from . import durations
 
 HELM_TIMEOUT_SECONDS: Final = 300.0
 """What Helm waits when it is not told otherwise."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flagger_loadtester.output import Capture
+from flagger_common.output import Capture
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100])
