@@ -1,0 +1,1 @@
+"""The figures of load tests, read from what their programs print."""
