@@ -5,7 +5,6 @@ as fresh copies. A reader that must not see the time before its own writes calls
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
@@ -147,14 +146,27 @@ class Cache:
         Raises:
             Retriable: the API cannot be asked, or the cache stays behind.
         """
-        found = []
-        for ref in refs:
-            if self.get(ref) is None:
-                with contextlib.suppress(ApiNotFound):
-                    body = await self._client.get(ref)
-                    self._expectations.wrote(ref, int(body["metadata"]["resourceVersion"]))
-                    found.append(ref)
-        await self.caught_up(found)
+        await self.refresh([ref for ref in refs if self.get(ref) is None])
+
+    async def refresh(self, refs: Iterable[Ref]) -> None:
+        """Ask the API about objects, and wait until the cache is not older than the answers.
+
+        A stream that delivers nothing looks like a cluster in which nothing happens; one that is
+        found out in this way is given up.
+
+        Raises:
+            Retriable: the API cannot be asked, or the cache stays behind.
+        """
+        asked = list(refs)
+        for ref in asked:
+            try:
+                body = await self._client.get(ref)
+            except ApiNotFound:
+                if self.get(ref) is not None:
+                    self._expectations.deleted(ref, "")
+                continue
+            self._expectations.wrote(ref, int(body["metadata"]["resourceVersion"]))
+        await self.caught_up(asked)
 
     # Reading
 

@@ -1,7 +1,8 @@
 """Observe: the Canary and everything it refers to, from the watch cache.
 
 Never older than our own last write, and no API call of its own, except for config data that
-changed, and to confirm that what a Canary needs is missing.
+changed, to confirm that what a Canary needs is missing, and to look at the target once more before
+its revision is promoted.
 What makes it impossible to serve a Canary is not an exception here but a `Problem`: a text for its
 owner, naming field and remedy.
 """
@@ -87,6 +88,19 @@ class Observer:
             return await self._world(canary, parts, objects, due=due)
         except ConfigError as error:
             return Problem(str(error))
+
+    async def unchanged(self, world: World) -> bool:
+        """Is the target still of the revision that was looked at? Asks the API.
+
+        A watch can be late without knowing it, and what is promoted is not to be replaced by what
+        its owner has pushed long ago.
+
+        Raises:
+            Retriable: the API cannot be asked, or the cache stays behind it.
+        """
+        await self._cache.refresh([world.target_ref])
+        again = await self.observe(world.canary, due=world.due)
+        return not isinstance(again, Problem) and again.revision == world.revision
 
     def _parts(self, canary: Canary) -> Parts:
         provider = canary.spec.provider or self._settings.provider

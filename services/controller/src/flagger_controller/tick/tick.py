@@ -14,7 +14,7 @@ from typing import Final
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
-from flagger_controller.api.status import CanaryStatus
+from flagger_controller.api.status import CanaryStatus, Obligation
 from flagger_controller.cluster.client import ApiError, ApiUnavailable
 from flagger_controller.cluster.failures import Kind
 from flagger_controller.errors import ConfigError, FlaggerError, Gone, Retriable
@@ -119,6 +119,8 @@ class Tick:
             world, planned = await self._look(canary, due=due)
             due = due and not self._belated(canary, world)
             canary, decision = await self._decide(canary, world, planned, due=due)
+            if _promotes(canary, decision) and not await self._still(world):
+                continue
             if decision.release and self.memory.in_flight(self.shell.clock()):
                 self.memory.unsettled = True  # nobody would revert what comes after the release
                 return False
@@ -137,6 +139,10 @@ class Tick:
                 return due and not decision.ticked and after.status == canary.status
             canary = after
         raise FlaggerError(f"{self.key}: more than {WALKS} decisions in one tick")
+
+    async def _still(self, world: World | Problem) -> bool:
+        """Is the revision that is to be promoted the one that its owner wants?"""
+        return isinstance(world, Problem) or await self.shell.observer.unchanged(world)
 
     async def _look(self, canary: Canary, *, due: bool) -> tuple[World | Problem, Plan]:
         """Observe and converge; what cannot be served is a problem, not an error."""
@@ -302,6 +308,11 @@ class Tick:
         logger.debug(
             "decided: %s (%s)", decision.rule, decision.reason, extra={"canary": canary.key}
         )
+
+
+def _promotes(canary: Canary, decision: Decision) -> bool:
+    owed, before = decision.status.run.obligation, canary.status.run.obligation
+    return owed is not before and owed in {Obligation.PROMOTE, Obligation.SKIP}
 
 
 def _by_upstream(status: CanaryStatus) -> bool:
