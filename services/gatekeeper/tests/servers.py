@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import requests
 from tools.cluster import controlplane, ports
 
-PATIENCE = 30.0
+PATIENCE = 120.0
+"""Seconds. A server starts in one on a machine that has nothing else to do."""
 
 ROLE_RULES = [
     {
@@ -25,6 +26,9 @@ ROLE_RULES = [
     }
 ]
 """All that the Kubernetes store may need; the README and the chart say the same."""
+
+
+OURS = (sys.executable, "-m", "flagger_gatekeeper", "-allow-anonymous-mutations")
 
 
 def wait_until(what: str, ready: Callable[[], bool], seconds: float = PATIENCE) -> None:
@@ -42,19 +46,20 @@ class Gatekeeper:
     arguments: list[str]
     log: pathlib.Path
     port: int = 0
+    command: Sequence[str] = OURS
     process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start the process and wait until it answers."""
+    def start(self) -> int:
+        """Start the process, wait until it answers, and return its id, also its group's."""
         self.port = self.port or ports.free("127.0.0.1")
-        flags = [f"-port={self.port}", "-allow-anonymous-mutations", *self.arguments]
-        argv = [sys.executable, "-m", "flagger_gatekeeper", *flags]
+        argv = [*self.command, f"-port={self.port}", *self.arguments]
         environ = {k: v for k, v in os.environ.items() if not k.startswith("GATEKEEPER_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 argv, env=environ, stdout=log, stderr=log, start_new_session=True
             )
         wait_until("gatekeeper answers", self._answers)
+        return self.process.pid
 
     def _answers(self) -> bool:
         assert self.process is not None
@@ -97,3 +102,33 @@ def namespace(plane: controlplane.ControlPlane) -> str:
             },
         )
     return name
+
+
+@contextlib.contextmanager
+def memory(folder: pathlib.Path) -> Iterator[list[str]]:
+    """Yield the flags of a store that ends with its process."""
+    del folder
+    yield ["-store=memory"]
+
+
+@contextlib.contextmanager
+def sqlite(folder: pathlib.Path) -> Iterator[list[str]]:
+    """Yield the flags of a store in a file."""
+    yield ["-store=sqlite", f"-store-dsn={folder / 'gates.sqlite'}"]
+
+
+@contextlib.contextmanager
+def kubernetes(folder: pathlib.Path) -> Iterator[list[str]]:
+    """Yield the flags of a store in an API server of its own."""
+    del folder
+    options = controlplane.Options(users={"gatekeeper": "companions"}, controllers=False)
+    with controlplane.ControlPlane.start(options) as plane:
+        kubeconfig = plane.kubeconfig_of("gatekeeper")
+        yield [f"-store-namespace={namespace(plane)}", f"-kubeconfig={kubeconfig}"]
+
+
+STORES: dict[str, Callable[[pathlib.Path], contextlib.AbstractContextManager[list[str]]]] = {
+    "memory": memory,
+    "sqlite": sqlite,
+    "kubernetes": kubernetes,
+}

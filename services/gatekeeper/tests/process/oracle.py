@@ -64,7 +64,7 @@ def violations(writes: Sequence[Write], checks: Sequence[Check]) -> list[str]:
     """Return what no gate could have answered; empty if all is well."""
     known = list(periods(writes))
     wrong = [
-        f"a check was {_word(check)} from {check.begin:.3f} to {check.end:.3f}, which nothing allows"
+        f"a check was {_word(check)} at {check.begin:.3f}, until {check.end:.3f}: nothing allows it"
         for check in checks
         if not any(check.approved in period.states for period in _during(known, check))
     ]

@@ -16,10 +16,9 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import aiohttp
-from tools.cluster import controlplane
 
 from .. import servers
 from . import oracle
@@ -31,6 +30,8 @@ PATIENCE = aiohttp.ClientTimeout(total=120)
 """A request that takes longer ends the storm: whether it is still under way nobody knows."""
 REMEMBERED = 100
 """Changes looked for in the history; that of the kubernetes store is bounded."""
+TRIES = 20
+"""Checks of one gate at one replica when the storm is over."""
 NAMESPACE = "storm"
 BROKEN = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
 
@@ -71,6 +72,8 @@ class Storm:
         self._chance = random.Random(seed)  # noqa: S311 - has to be repeatable
         self._end = time.monotonic() + plan.seconds
         self._over = False
+        self._strike = asyncio.Event()
+        self._next_kill = self._chance.randint(1, plan.kill_every)
 
     async def run(self) -> list[str]:
         """Storm, then look at what is left; return all that is wrong."""
@@ -93,6 +96,8 @@ class Storm:
     def _storms(self) -> bool:
         operations = self.counts["operations"]
         self._over |= operations >= self._plan.operations or time.monotonic() >= self._end
+        if self._over or operations >= self._next_kill:
+            self._strike.set()
         return not self._over
 
     async def _write_on(self, gate: Gate) -> None:
@@ -162,19 +167,25 @@ class Storm:
     async def _kill_on(self) -> None:
         """Kill one replica after the other, and start it again at once."""
         while self._storms():
-            mark = self.counts["operations"] + self._chance.randint(1, 2 * self._plan.kill_every)
-            while self._storms() and self.counts["operations"] < mark:
-                await asyncio.sleep(PAUSE_SECONDS)
+            await self._strike.wait()
+            if self._over:
+                return
             victim = self._chance.choice(self._replicas)
             victim.kill()
             self.counts["kills"] += 1
             await asyncio.to_thread(victim.start)
+            pause = self._chance.randint(1, 2 * self._plan.kill_every)
+            self._next_kill = self.counts["operations"] + pause
+            self._strike.clear()
 
     async def _left(self, gate: Gate) -> list[str]:
         """Check a gate at each replica, and compare its history with what was acknowledged."""
         for replica in self._replicas:
-            while not await self._check(gate, "/gate/check", gate.checks, replica.port):
-                await asyncio.sleep(PAUSE_SECONDS)
+            for _ in range(TRIES):
+                if await self._check(gate, "/gate/check", gate.checks, replica.port):
+                    break
+            else:
+                self.unexpected.append(f"{gate.canary}: a replica does not answer at the end")
         url = self._replicas[0].url("/api/v1/audit")
         query = {"namespace": NAMESPACE, "canary": gate.canary, "limit": "1000"}
         async with self._session.get(url, params=query) as answer:
@@ -203,28 +214,6 @@ def running(
             replica.kill()
 
 
-@contextlib.contextmanager
-def sqlite(folder: pathlib.Path) -> Iterator[list[str]]:
-    """Yield the flags of a store in a file."""
-    yield ["-store=sqlite", f"-store-dsn={folder / 'gates.sqlite'}"]
-
-
-@contextlib.contextmanager
-def kubernetes(folder: pathlib.Path) -> Iterator[list[str]]:
-    """Yield the flags of a store in an API server of its own."""
-    del folder
-    options = controlplane.Options(users={"gatekeeper": "companions"}, controllers=False)
-    with controlplane.ControlPlane.start(options) as plane:
-        kubeconfig = plane.kubeconfig_of("gatekeeper")
-        yield [f"-store-namespace={servers.namespace(plane)}", f"-kubeconfig={kubeconfig}"]
-
-
-STORES: dict[str, Callable[[pathlib.Path], contextlib.AbstractContextManager[list[str]]]] = {
-    "sqlite": sqlite,
-    "kubernetes": kubernetes,
-}
-
-
 def arguments() -> argparse.Namespace:
     """What is wanted."""
     parser = argparse.ArgumentParser(prog="make storm", description=__doc__)
@@ -232,7 +221,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--replicas", type=int, default=3)
     parser.add_argument("--kill-every", type=int, default=300, help="operations between two kills")
-    parser.add_argument("--store", choices=STORES, default="sqlite")
+    parser.add_argument("--store", choices=["sqlite", "kubernetes"], default="sqlite")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     return parser.parse_args()
 
@@ -244,7 +233,7 @@ def main() -> int:
     sys.stdout.write(f"seed {chosen.seed}, store {chosen.store}, {plan}\n")
     with (
         tempfile.TemporaryDirectory(prefix="flagger-storm-") as name,
-        STORES[chosen.store](pathlib.Path(name)) as flags,
+        servers.STORES[chosen.store](pathlib.Path(name)) as flags,
         running(chosen.replicas, flags, pathlib.Path(name)) as replicas,
     ):
         storm = Storm(replicas, plan, chosen.seed)

@@ -36,12 +36,12 @@ def test_what_a_gate_can_answer_is_right(writes: list[Write], checks: list[Check
 @pytest.mark.parametrize(
     ("writes", "check", "word"),
     [
-        ([], approved(0, 1), "nothing allows"),
-        ([OPENED], approved(0, 0.5), "nothing allows"),
-        ([OPENED], refused(3, 4), "nothing allows"),
-        ([OPENED, CLOSED], refused(3, 4), "nothing allows"),
-        ([OPENED, CLOSED], approved(7, 8), "nothing allows"),
-        ([UNKNOWN, CLOSED], approved(7, 8), "nothing allows"),
+        ([], approved(0, 1), "nothing allows it"),
+        ([OPENED], approved(0, 0.5), "nothing allows it"),
+        ([OPENED], refused(3, 4), "nothing allows it"),
+        ([OPENED, CLOSED], refused(3, 4), "nothing allows it"),
+        ([OPENED, CLOSED], approved(7, 8), "nothing allows it"),
+        ([UNKNOWN, CLOSED], approved(7, 8), "nothing allows it"),
     ],
 )
 def test_a_lost_change_and_a_gate_that_fails_open_are_found(
