@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(wildcard /usr/bin/python3.1[1-9]) python3)
 PY := .venv/bin/python
 PACKAGES := libs/common services/controller services/loadtester services/gatekeeper services/helmtester
 SYSTEM := python3-venv hey wrk bats curl jq
-CHECKED := libs services charts examples tools e2e
+CHECKED := libs services charts examples tools e2e bench
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## print this help
@@ -61,6 +61,12 @@ sweep: .venv/ready ## every write of every scenario fails in every way; an hour 
 takeover: .venv/ready ## upstream's controller hands over to ours and back, see docs/migration.md
 	$(PY) -m services.controller.tests.api.takeover $(ARGS)
 
+storm: .venv/ready ## the gatekeeper is killed again and again under load (ARGS='--store kubernetes')
+	$(PY) -m services.gatekeeper.tests.process.storm $(ARGS)
+
+bench-gates: .venv/ready ## how long checks of the gatekeeper take, beside upstream's; see bench/README.md
+	$(PY) -m bench.gates $(ARGS)
+
 crds: .venv/ready ## generate the CRDs from the typed models
 	$(PY) tools/crds.py
 
@@ -78,4 +84,4 @@ lock: .venv/ready ## resolve the workspace again (make lock ARGS=--upgrade)
 
 ci: test ## what CI runs
 
-.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover crds docs dashboards screenshots lock ci
+.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover storm bench-gates crds docs dashboards screenshots lock ci

@@ -22,7 +22,7 @@ STAGES: tuple[tuple[str, Sequence[str]], ...] = (
     ("format", (PYTHON, "-m", "ruff", "format", "--check", "--quiet", ".")),
     ("YAML", (PYTHON, "-m", "yamllint", "--strict", ".")),
     ("layers", (str(pathlib.Path(PYTHON).with_name("lint-imports")),)),
-    ("types", (PYTHON, "-m", "mypy", *FAST, "e2e")),
+    ("types", (PYTHON, "-m", "mypy", *FAST, "e2e", "bench")),
     ("CRDs are current", (PYTHON, "tools/crds.py", "--check")),
     ("docs are current", (PYTHON, "-m", "tools.docs", "--check")),
     ("dashboards are current", (PYTHON, "-m", "tools.dashboards", "--check")),

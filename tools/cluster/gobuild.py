@@ -80,9 +80,8 @@ PROGRAMS: Final = {
 """What the cluster is made of."""
 
 PEERS: Final = {
-    "flagger": Program(
-        "flagger", settings.FLAGGER, "go/flagger", "github.com/fluxcd/flagger/cmd/flagger"
-    ),
+    name: Program(name, settings.FLAGGER, "go/flagger", f"github.com/fluxcd/flagger/cmd/{name}")
+    for name in ("flagger", "loadtester")
 }
 """What we are only compared with: built when it is asked for."""
 

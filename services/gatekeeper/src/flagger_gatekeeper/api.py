@@ -125,7 +125,7 @@ class Api:
     def _look(self, scope: base.Scope, visible: access.Caller) -> list[documents.Document]:
         now = _now()
         found = self._desk.store.find(scope)
-        return [self._document(one, now) for one in found if visible.sees(one.key.namespace)]
+        return [self._desk.document(one, now) for one in found if visible.sees(one.key.namespace)]
 
     def _open(self, key: gates.GateKey, fields: documents.Document) -> flask.Response:
         caller = self._admit(access.Verb.OPEN, key.namespace)
@@ -141,12 +141,9 @@ class Api:
         return self._gate(key, self._desk.change(key, audit.Action.CLOSE, closing))
 
     def _gate(self, key: gates.GateKey, record: gates.GateRecord) -> flask.Response:
-        answer = flask.jsonify(self._document(base.Listed(key, record), _now()))
+        answer = flask.jsonify(self._desk.document(base.Listed(key, record), _now()))
         answer.set_etag(record.etag)
         return answer
-
-    def _document(self, listed: base.Listed, now: datetime.datetime) -> documents.Document:
-        return documents.gate(listed, now, self._desk.rules.book.of(listed.key))
 
     def _reset(self, sent: Payload, by: audit.By) -> Iterator[str]:
         for listed in self._desk.store.find(base.Scope(sent.namespace, sent.name)):

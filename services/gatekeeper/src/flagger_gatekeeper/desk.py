@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import prometheus_client
 
-from . import access, audit, changes, checks, gates, pending, rates, rules, wishes
+from . import access, audit, changes, checks, documents, gates, pending, rates, rules, wishes
 from .store import base
 
 logger = logging.getLogger(__name__)
@@ -175,6 +175,10 @@ class Desk:
             raise
         self._counters.mutations.labels(kind(key), action, "done").inc()
         return result
+
+    def document(self, listed: base.Listed, now: datetime.datetime) -> documents.Document:
+        """Return a gate as JSON values, with what its rule says about it."""
+        return documents.gate(listed, now, self.rules.book.of(listed.key))
 
     def apply(
         self, key: gates.GateKey, transition: changes.Transition[T], *, repair: bool = False

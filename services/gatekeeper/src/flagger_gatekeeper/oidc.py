@@ -1,18 +1,18 @@
 """Recognises whom an OpenID Connect issuer vouches for (spec gatekeeper B.4).
 
 Only the issuer's keys are fetched; tokens are checked here. A key that is not known yet is looked
-for at most every thirty seconds, so that made-up tokens cause no traffic.
+for at most every thirty seconds (`keys`), so that made-up tokens cause no traffic.
 """
 
 import json
 import logging
-import threading
+from collections.abc import Mapping
 from typing import Any, Final
 
 import jwt
 import urllib3
 
-from . import identity
+from . import identity, keys
 from .store import base
 
 logger = logging.getLogger(__name__)
@@ -48,8 +48,7 @@ class OpenIdTokens:
         self._audience = audience
         self._username = username
         self._groups = groups
-        self._lock = threading.Lock()
-        self._keys: jwt.PyJWKClient | None = None
+        self._keys = keys.Keys(self._fetched)
 
     def identify(self, credentials: identity.Credentials) -> identity.Identity | None:
         """Return who the token is about.
@@ -61,7 +60,10 @@ class OpenIdTokens:
         if token.count(".") != 2 or len(token) > _LONGEST_TOKEN:
             return None
         try:
-            key = self._client().get_signing_key_from_jwt(token)
+            name = str(jwt.get_unverified_header(token).get("kid", ""))
+            if (key := self._keys.find(name)) is None:
+                logger.info("a token of %s is refused: no key %r", self._issuer, name[:100])
+                return None
             claims = jwt.decode(
                 token,
                 key,
@@ -71,8 +73,6 @@ class OpenIdTokens:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", self._username]},
             )
-        except jwt.PyJWKClientConnectionError as error:
-            raise base.StoreUnavailableError(f"{self._issuer}: {error}") from error
         except (jwt.PyJWTError, ValueError) as error:
             logger.info("a token of %s is refused: %s", self._issuer, error)
             return None
@@ -87,11 +87,13 @@ class OpenIdTokens:
         listed = groups if isinstance(groups, list) else [groups]
         return identity.Identity(name, tuple(one for one in listed if isinstance(one, str)))
 
-    def _client(self) -> jwt.PyJWKClient:
-        with self._lock:
-            if self._keys is None:
-                self._keys = jwt.PyJWKClient(self._discovered(), timeout=_SECONDS)
-            return self._keys
+    def _fetched(self) -> Mapping[str, jwt.PyJWK]:
+        """Ask the issuer for its keys."""
+        try:
+            client = jwt.PyJWKClient(self._discovered(), cache_jwk_set=False, timeout=_SECONDS)
+            return {str(key.key_id): key for key in client.get_signing_keys()}
+        except (jwt.PyJWTError, ValueError) as error:
+            raise base.StoreUnavailableError(f"keys of {self._issuer}: {error}") from error
 
     def _discovered(self) -> str:
         """Return where the issuer's keys are, from its own description."""

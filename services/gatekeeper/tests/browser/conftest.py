@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from tools.cluster import packages, settings
 
-from ..conftest import Gatekeeper
+from ..servers import Gatekeeper
 
 PHONE = ViewportSize(width=390, height=844)
 DESK = ViewportSize(width=1280, height=800)

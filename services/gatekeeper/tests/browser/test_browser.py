@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from ..conftest import Gatekeeper
+from ..servers import Gatekeeper
 from .conftest import DESK, PHONE
 
 pytestmark = pytest.mark.timeout(600)  # the first one may have to install Chromium

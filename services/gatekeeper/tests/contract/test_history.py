@@ -132,3 +132,21 @@ def test_an_old_history_is_dropped_and_gates_stay(store: base.GateStore) -> None
     assert store.find(base.Scope()) == [base.Listed(other, kept)]
     assert record != store.read(KEY)
     assert store.update(KEY, opening(end)).version == 1
+
+
+def test_the_newest_part_of_the_history_of_one_gate(connect: Connect) -> None:
+    store = connect()
+    start = gates.GateKey("test", "podinfo", "start")
+    for minute in range(4):
+        store.update(KEY, opening(NOW + minute * MINUTE, f"anna-{minute}"))
+        store.update(start, opening(NOW + minute * MINUTE, f"bob-{minute}"))
+    store.update(gates.GateKey("test", "other", "start"), opening())
+
+    def actors(scope: base.Scope, newest: int | None) -> list[str]:
+        return [one.entry.by.actor for one in store.history(scope, None, newest)]
+
+    assert actors(base.Scope.of(start), None) == ["bob-0", "bob-1", "bob-2", "bob-3"]
+    assert actors(base.Scope.of(start), 2) == ["bob-2", "bob-3"]
+    assert actors(base.Scope.of(KEY), 9) == ["anna-0", "anna-1", "anna-2", "anna-3"]
+    assert actors(base.Scope("test", "podinfo"), 3) == ["bob-2", "anna-3", "bob-3"]
+    assert [one.key for one in store.find(base.Scope.of(start))] == [start]

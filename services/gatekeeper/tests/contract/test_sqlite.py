@@ -1,4 +1,5 @@
 import concurrent.futures
+import contextlib
 import datetime
 import pathlib
 import sqlite3
@@ -83,3 +84,15 @@ def test_processes_may_open_a_new_file_at_the_same_moment(tmp_path: pathlib.Path
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         for number in range(8):
             list(pool.map(start, [tmp_path / f"{number}.sqlite"] * 6))
+
+
+def test_an_unreadable_entry_hides_no_other(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "gates.sqlite"
+    store = sqlite.SqliteStore(path)
+    store.update(KEY, OPENING)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO history (at, namespace, canary, entry) VALUES (?, 'test', 'podinfo', '{')",
+            (NOW.timestamp(),),
+        )
+    assert [one.key for one in store.history(base.Scope.of(KEY), None)] == [KEY]

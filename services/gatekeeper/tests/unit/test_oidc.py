@@ -161,7 +161,7 @@ def test_an_issuer_that_calls_itself_otherwise_is_not_believed(httpserver: HTTPS
     httpserver.expect_request(DESCRIPTION).respond_with_json(described)
     tokens = oidc.OpenIdTokens(httpserver.url_for("").rstrip("/"), "gates")
     with pytest.raises(stores.StoreUnavailableError, match="no description of the issuer"):
-        who(tokens, "a.b.c")
+        who(tokens, jwt.encode({}, RSA, algorithm="RS256", headers={"kid": "rsa"}))
 
 
 def test_people_open_gates_with_it(issuer: Issuer) -> None:

@@ -35,14 +35,21 @@ class Listed:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scope:
-    """Which canaries a list is about; None: all of them."""
+    """Which gates a list is about; None: all of them."""
 
     namespace: str | None = None
     canary: str | None = None
+    gate: str | None = None
+
+    @classmethod
+    def of(cls, key: gates.GateKey) -> "Scope":
+        """Return the scope of one gate."""
+        return cls(key.namespace, key.canary, key.gate)
 
     def covers(self, key: gates.GateKey) -> bool:
         """Say whether a gate belongs to the list."""
-        return self.namespace in (None, key.namespace) and self.canary in (None, key.canary)
+        same_canary = self.namespace in (None, key.namespace) and self.canary in (None, key.canary)
+        return same_canary and self.gate in (None, key.gate)
 
 
 class GateStore(Protocol):
@@ -79,8 +86,16 @@ class GateStore(Protocol):
     def find(self, scope: Scope) -> list[Listed]:
         """Return the gates of a scope, sorted by namespace, canary and gate."""
 
-    def history(self, scope: Scope, since: datetime.datetime | None) -> list[audit.Logged]:
-        """Return the history of a scope, oldest first, with what is not older than `since`."""
+    def history(
+        self, scope: Scope, since: datetime.datetime | None, newest: int | None = None
+    ) -> list[audit.Logged]:
+        """Return the history of a scope, oldest first.
+
+        Args:
+            scope: which gates.
+            since: leave out what is older; None: nothing.
+            newest: return so many entries at most, from 1, the newest; None: all.
+        """
 
     def prune(self, now: datetime.datetime) -> None:
         """Drop what is not needed any more, the history beyond the retention for example."""

@@ -139,12 +139,15 @@ class KubernetesStore:
             if scope.covers(key)
         ]
 
-    def history(self, scope: base.Scope, since: datetime.datetime | None) -> list[audit.Logged]:
+    def history(
+        self, scope: base.Scope, since: datetime.datetime | None, newest: int | None = None
+    ) -> list[audit.Logged]:
         """Return the history of a scope, oldest first."""
         lines = [line for found in self._all(scope) for line in configmaps.history(found)]
         logged = [one for one in base.readable(lines) if scope.covers(one.key)]
         young = [one for one in logged if since is None or one.entry.at >= since]
-        return sorted(young, key=lambda one: one.entry.at)
+        ordered = sorted(young, key=lambda one: one.entry.at)
+        return ordered if newest is None else ordered[-newest:]
 
     def prune(self, now: datetime.datetime) -> None:
         """Drop the history beyond the retention, and ConfigMaps that have nothing more to keep."""

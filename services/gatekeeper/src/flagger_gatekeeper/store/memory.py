@@ -45,11 +45,14 @@ class MemoryStore:
             keys = sorted(filter(scope.covers, self._records), key=base.in_order)
             return [base.Listed(key, self._records[key]) for key in keys]
 
-    def history(self, scope: base.Scope, since: datetime.datetime | None) -> list[audit.Logged]:
+    def history(
+        self, scope: base.Scope, since: datetime.datetime | None, newest: int | None = None
+    ) -> list[audit.Logged]:
         """Return the history of a scope, oldest first."""
         with self._lock:
             logged = [one for one in self._history if scope.covers(one.key)]
-        return [one for one in logged if since is None or one.entry.at >= since]
+        young = [one for one in logged if since is None or one.entry.at >= since]
+        return young if newest is None else young[-newest:]
 
     def prune(self, now: datetime.datetime) -> None:
         """Drop the history beyond the retention."""

@@ -1,6 +1,7 @@
 """Gates in one SQLite file: for one host (compose, a volume), any number of processes on it."""
 
 import contextlib
+import dataclasses
 import datetime
 import pathlib
 import sqlite3
@@ -56,6 +57,7 @@ ON CONFLICT (namespace, canary, gate) DO UPDATE SET record = excluded.record
 _LIST: Final = """
 SELECT namespace, canary, gate, record FROM gates
 WHERE namespace = coalesce(?, namespace) AND canary = coalesce(?, canary)
+AND gate = coalesce(?, gate)
 ORDER BY namespace, canary, gate
 """
 
@@ -63,9 +65,15 @@ _APPEND: Final = "INSERT INTO history (at, namespace, canary, entry) VALUES (?, 
 
 _HISTORY: Final = """
 SELECT namespace, canary, entry FROM history
-WHERE namespace = coalesce(?, namespace) AND canary = coalesce(?, canary) AND at >= ?
-ORDER BY number
+WHERE namespace = coalesce(:namespace, namespace) AND canary = coalesce(:canary, canary)
+AND at >= :start
+AND (:gate IS NULL OR CASE WHEN json_valid(entry) THEN entry ->> '$.gate' END = :gate)
+ORDER BY number DESC LIMIT :newest
 """
+"""Newest first. A gate stands in its entries only; one that cannot be read belongs to no gate."""
+
+_ALL: Final = -1
+"""A limit that is none."""
 
 
 class SqliteStore:
@@ -129,18 +137,24 @@ class SqliteStore:
     def find(self, scope: base.Scope) -> list[base.Listed]:
         """Return the gates of a scope."""
         with self._connect() as connection:
-            rows = connection.execute(_LIST, (scope.namespace, scope.canary)).fetchall()
+            rows = connection.execute(_LIST, (scope.namespace, scope.canary, scope.gate)).fetchall()
         return [
             base.Listed(gates.GateKey(*identity), codec.decode_or_none(text))
             for *identity, text in rows
         ]
 
-    def history(self, scope: base.Scope, since: datetime.datetime | None) -> list[audit.Logged]:
+    def history(
+        self, scope: base.Scope, since: datetime.datetime | None, newest: int | None = None
+    ) -> list[audit.Logged]:
         """Return the history of a scope, oldest first."""
-        start = 0.0 if since is None else since.timestamp()
+        wanted = {
+            **dataclasses.asdict(scope),
+            "start": 0.0 if since is None else since.timestamp(),
+            "newest": _ALL if newest is None else newest,
+        }
         with self._connect() as connection:
-            rows = connection.execute(_HISTORY, (scope.namespace, scope.canary, start)).fetchall()
-        return base.readable(rows)
+            rows = connection.execute(_HISTORY, wanted).fetchall()
+        return base.readable(reversed(rows))
 
     def prune(self, now: datetime.datetime) -> None:
         """Drop the history beyond the retention."""

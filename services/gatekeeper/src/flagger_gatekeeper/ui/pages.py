@@ -48,7 +48,7 @@ class Pages:
         scope = base.Scope(asked.get("namespace") or None, asked.get("canary") or None)
         now = _now()
         found = [
-            self._document(one, now)
+            self._desk.document(one, now)
             for one in self._desk.store.find(scope)
             if caller.sees(one.key.namespace)
         ]
@@ -115,11 +115,8 @@ class Pages:
         record = self._desk.store.read(key)
         shown: _Document = {**_names(key), "state": gates.State.CLOSED.value}
         if record is not None:
-            shown = self._document(base.Listed(key, record), now)
-        scope = base.Scope(key.namespace, key.canary)
-        history = [
-            documents.logged(one) for one in self._desk.store.history(scope, None) if one.key == key
-        ]
+            shown = self._desk.document(base.Listed(key, record), now)
+        history = self._desk.store.history(base.Scope.of(key), None, MOST_ENTRIES)
         return self._page(
             "gate.html",
             caller,
@@ -131,12 +128,9 @@ class Pages:
             may_close=caller.may(access.Verb.CLOSE, key.namespace),
             modes=forms.MODES,
             default_mode=self._desk.rules.defaults.mode.value,
-            history=history[: -MOST_ENTRIES - 1 : -1],
+            history=[documents.logged(one) for one in reversed(history)],
             now=now,
         )
-
-    def _document(self, listed: base.Listed, now: datetime.datetime) -> _Document:
-        return documents.gate(listed, now, self._desk.rules.book.of(listed.key))
 
     def _page(
         self, name: str, caller: access.Caller | None, *, status: int = 200, **values: Any
