@@ -68,42 +68,42 @@ def value(runner: Runner, name: str, **labels: str) -> float:
 
 def test_a_background_task_runs_once_at_a_time(runner: Runner, eventually: Eventually) -> None:
     first, same, again = Held(), Held(), Held()
-    runner.start(BACKGROUND, first)
+    runner.start(Order(BACKGROUND, first))
     assert first.begun.wait(30)
-    runner.start(BACKGROUND, same)
+    runner.start(Order(BACKGROUND, same))
     assert value(runner, "flagger_loadtester_tasks_skipped_total", type="cmd") == 1
     first.release.set()
     eventually(lambda: value(runner, "flagger_loadtester_tasks_running", type="cmd") == 0)
-    runner.start(BACKGROUND, again)
+    runner.start(Order(BACKGROUND, again))
     assert again.begun.wait(30)
     assert not same.begun.is_set()
 
 
 def test_tasks_of_other_canaries_or_commands_are_not_the_same(runner: Runner) -> None:
     held, other = Held(), Held(canary="podinfo.prod")
-    runner.start(BACKGROUND, held)
-    runner.start(BACKGROUND, other)
+    runner.start(Order(BACKGROUND, held))
+    runner.start(Order(BACKGROUND, other))
     assert held.begun.wait(30)
     assert other.begun.wait(30)
 
 
 def test_too_many_background_tasks_are_refused(runner: Runner) -> None:
-    runner.start(BACKGROUND, Held("a"))
-    runner.start(BACKGROUND, Held("b"))
+    runner.start(Order(BACKGROUND, Held("a")))
+    runner.start(Order(BACKGROUND, Held("b")))
     runner.start(BACKGROUND, Held("a"))  # the same one is skipped, not refused
     with pytest.raises(BusyError, match="limit 2"):
-        runner.start(BACKGROUND, Held("c"))
+        runner.start(Order(BACKGROUND, Held("c")))
     assert value(runner, "flagger_loadtester_tasks_rejected_total", reason="busy") == 1
 
 
 def test_identical_blocking_tasks_run_side_by_side(runner: Runner) -> None:
     tasks = [Held(), Held()]
-    threads = [threading.Thread(target=runner.run, args=(BLOCKING, task)) for task in tasks]
+    threads = [threading.Thread(target=runner.run, args=(Order(BLOCKING, task),)) for task in tasks]
     for thread in threads:
         thread.start()
     assert all(task.begun.wait(30) for task in tasks)
     with pytest.raises(BusyError):
-        runner.run(BLOCKING, Held())
+        runner.run(Order(BLOCKING, Held()))
     for task in tasks:
         task.release.set()
     for thread in threads:
@@ -113,12 +113,12 @@ def test_identical_blocking_tasks_run_side_by_side(runner: Runner) -> None:
 def test_a_crashing_task_is_logged_and_forgotten(
     runner: Runner, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
-    runner.start(BACKGROUND, Held(crash=True))
+    runner.start(Order(BACKGROUND, Held(crash=True)))
     ended = "flagger_loadtester_tasks_total"
     eventually(lambda: value(runner, ended, type="cmd", result="error") == 1)
     eventually(lambda: "broken task" in caplog.text)
     again = Held()
-    runner.start(BACKGROUND, again)
+    runner.start(Order(BACKGROUND, again))
     assert again.begun.wait(30)
 
 
@@ -131,26 +131,26 @@ def test_a_task_ends_at_its_limit() -> None:
 
 def test_close_ends_everything(runner: Runner) -> None:
     task = Held()
-    runner.start(BACKGROUND, task)
+    runner.start(Order(BACKGROUND, task))
     assert task.begun.wait(30)
     runner.close()
     assert task.ended.is_set()
     assert task.interrupted
     with pytest.raises(StoppingError):
-        runner.start(BACKGROUND, Held())
+        runner.start(Order(BACKGROUND, Held()))
 
 
 def test_drain_lets_blocking_tasks_finish_and_then_ends_the_others(runner: Runner) -> None:
     blocking, background = Held("a"), Held("b")
-    runner.start(BACKGROUND, background)
-    thread = threading.Thread(target=runner.run, args=(BLOCKING, blocking))
+    runner.start(Order(BACKGROUND, background))
+    thread = threading.Thread(target=runner.run, args=(Order(BLOCKING, blocking),))
     thread.start()
     assert blocking.begun.wait(30)
     assert runner.unready() is None
     runner.drain()
     assert runner.unready() == "shutting down"
     with pytest.raises(StoppingError):
-        runner.run(BLOCKING, Held())
+        runner.run(Order(BLOCKING, Held()))
     assert not background.ended.is_set()
     blocking.release.set()
     thread.join(30)
@@ -161,7 +161,7 @@ def test_drain_lets_blocking_tasks_finish_and_then_ends_the_others(runner: Runne
 
 def test_drain_ends_blocking_tasks_when_its_time_is_over() -> None:
     runner, task = Runner(Limits(drain=0.05)), Held()
-    thread = threading.Thread(target=runner.run, args=(BLOCKING, task))
+    thread = threading.Thread(target=runner.run, args=(Order(BLOCKING, task),))
     thread.start()
     assert task.begun.wait(30)
     runner.drain()
