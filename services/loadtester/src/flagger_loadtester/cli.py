@@ -1,6 +1,7 @@
 """The command line: upstream's flags and ours, and a variable ``LOADTESTER_{FLAG}`` for each."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -34,8 +35,20 @@ def _flag(name: str, kind: Any, text: str) -> Callable[[Callable[..., Any]], Cal
 @_flag("max-output", click.IntRange(1024), "Bytes of output kept per task.")
 @_flag("max-body", click.IntRange(1024), "Largest request body in bytes.")
 @_flag("shutdown-timeout", flags.Duration(), "How long blocking tasks may go on after SIGTERM.")
+@_flag("compat", bool, "Run commands as upstream does: anything, in a shell.")
+@_flag("allowed-commands", str, "Programs that may run, with commas between them.")
+@_flag("files", str, "Files and directories that programs may read, with commas.")
+@_flag("policy-file", str, "YAML file with rules by namespace.")
+@_flag("allow-shell", bool, "Allow a shell to the namespaces that the policy file names.")
+@_flag("max-duration", flags.Duration(), "Longest load test; 0 means -timeout.")
+@_flag("max-concurrency", click.IntRange(1), "Most workers of a load test.")
+@_flag("max-requests", click.IntRange(0), "Most requests of a load test; 0 means any number.")
+@_flag("own-namespace", str, "Namespace of this process; empty means that of POD_NAMESPACE.")
+@_flag("auth-token-file", str, "File of tokens, one a line, that callers have to show.")
+@_flag("auth-hmac-key-file", str, "File with the key that callers sign payloads with.")
 def command(**values: Any) -> Settings:
     """Run load tests and acceptance tests for canary analyses."""
+    values["own_namespace"] = values["own_namespace"] or os.environ.get("POD_NAMESPACE", "")
     return Settings(**values)
 
 

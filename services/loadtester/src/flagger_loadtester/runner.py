@@ -8,11 +8,12 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
 from typing import Final
 
 from . import metrics, process
+from .confinement import Confinement
 from .leftovers import Leftovers
+from .plan import Plan
 from .tasks.base import TaskType, Work
 
 logger = logging.getLogger(__name__)
@@ -63,8 +64,8 @@ class _Run:
     def cancel(self) -> None:
         self._cancelled.set()
 
-    def execute(self, argv: Sequence[str]) -> process.Outcome:
-        outcome = process.execute(argv, self._remaining, self._max_output)
+    def execute(self, plan: Plan, confinement: Confinement | None = None) -> process.Outcome:
+        outcome = process.execute(plan, self._remaining, self._max_output, confinement)
         if outcome.group is not None:
             self._leftovers.watch(outcome.group, self._remaining())
         return outcome

@@ -10,14 +10,20 @@ from werkzeug.routing import PathConverter
 from flagger_common import flaskkit
 from flagger_common.payload import CanaryWebhookPayload
 
-from . import tasks
+from . import audit, tasks
 from .gates import Gates, Kind
+from .grammar import GrammarError
+from .policy.scope import RefusedError
+from .redact import redact
 from .runner import BusyError, Runner, StoppingError
 from .tasks.base import TaskError, TaskType, Work
 
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 5
+
+Prepare = Callable[[TaskType, CanaryWebhookPayload], Work]
+"""Makes work of a payload, in the way of compat or of strict mode."""
 
 
 class _AnyPath(PathConverter):
@@ -27,7 +33,7 @@ class _AnyPath(PathConverter):
     part_isolating = False  # it spans slashes
 
 
-def register(app: flask.Flask, runner: Runner, gates: Gates) -> None:
+def register(app: flask.Flask, runner: Runner, gates: Gates, prepare: Prepare) -> None:
     """Add the routes of the service to its application."""
     app.url_map.converters["any_path"] = _AnyPath
     flaskkit.add_any(app, "/gate/approve", lambda: flaskkit.text(200, "OK"), "gate_approve")
@@ -36,7 +42,7 @@ def register(app: flask.Flask, runner: Runner, gates: Gates) -> None:
         for action, view in _gate_views(kind, gates).items():
             endpoint = f"{kind}_{action}"
             flaskkit.add_any(app, f"/{kind}/{action}", flaskkit.with_payload(view), endpoint)
-    task = flaskkit.with_payload(lambda payload: _task(payload, runner))
+    task = flaskkit.with_payload(lambda payload: _task(payload, runner, prepare))
 
     def any_path(rest: str = "") -> flask.Response:
         del rest
@@ -78,31 +84,48 @@ def _log(payload: CanaryWebhookPayload, text: str, *arguments: str) -> None:
     logger.info(text, *arguments, extra={"canary": payload.canary})
 
 
-def _task(payload: CanaryWebhookPayload, runner: Runner) -> flask.Response:
+def _task(payload: CanaryWebhookPayload, runner: Runner, prepare: Prepare) -> flask.Response:
     """Create and run the task that the metadata describe (loadtester.md section 3)."""
+    request = _request(payload)
     if not payload.metadata:
-        return flaskkit.text(400, "metadata not found in payload")
+        return _refused(request, 400, "metadata not found in payload")
     try:
         kind = tasks.find(payload.metadata)
     except TaskError as error:
-        return _refused(payload, 400, error)
+        return _refused(request, 400, str(error))
     try:
-        work = kind.prepare(payload)
+        work = prepare(kind, payload)
     except TaskError as error:
-        return _refused(payload, kind.refusal, error)
+        return _refused(request, kind.refusal, str(error))
+    except GrammarError as error:
+        return _refused(request, 400, str(error))
+    except RefusedError as error:
+        runner.metrics.rejected.labels("policy").inc()
+        return _refused(request, 403, str(error))
+    return _admit(kind, work, runner, request)
+
+
+def _admit(kind: TaskType, work: Work, runner: Runner, request: audit.Request) -> flask.Response:
     try:
-        return _run(kind, work, runner)
+        return _run(kind, request.accepted(work), runner)
     except BusyError as error:
-        response = flaskkit.text(429, str(error))
+        response = _refused(request, 429, str(error))
         response.headers["Retry-After"] = str(_RETRY_SECONDS)
         return response
     except StoppingError as error:
-        return flaskkit.text(503, str(error))
+        return _refused(request, 503, str(error))
 
 
-def _refused(payload: CanaryWebhookPayload, status: int, error: TaskError) -> flask.Response:
-    logger.warning("task refused: %s", error, extra={"canary": payload.canary})
-    return flaskkit.text(status, str(error))
+def _request(payload: CanaryWebhookPayload) -> audit.Request:
+    sent = flask.request
+    proof = audit.caller(flaskkit.kit().known, dict(sent.headers))
+    kind = payload.metadata.get("type", tasks.DEFAULT)
+    return audit.Request(sent.remote_addr or "", proof, payload, kind)
+
+
+def _refused(request: audit.Request, status: int, reason: str) -> flask.Response:
+    request.refused(status, reason)
+    return flaskkit.text(status, redact(reason))
 
 
 def _run(kind: TaskType, work: Work, runner: Runner) -> flask.Response:
