@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -9,11 +10,27 @@ import click
 
 from flagger_common import flags, logs, version
 
+from .policy import document, file
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
 SERVICE: Final = "LOADTESTER"
+
+
+class _Policy(click.ParamType[str]):
+    """The path of a policy file that can be used; empty is none."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the path if the policy is good."""
+        if value:
+            try:
+                file.PolicyFile(pathlib.Path(value))
+            except document.PolicyError as error:
+                self.fail(str(error), param, ctx)
+        return str(value)
 
 
 def _flag(name: str, kind: Any, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -38,7 +55,7 @@ def _flag(name: str, kind: Any, text: str) -> Callable[[Callable[..., Any]], Cal
 @_flag("compat", bool, "Run commands as upstream does: anything, in a shell.")
 @_flag("allowed-commands", str, "Programs that may run, with commas between them.")
 @_flag("files", str, "Files and directories that programs may read, with commas.")
-@_flag("policy-file", str, "YAML file with rules by namespace.")
+@_flag("policy-file", _Policy(), "YAML file with rules by namespace.")
 @_flag("allow-shell", bool, "Allow a shell to the namespaces that the policy file names.")
 @_flag("max-duration", flags.Duration(), "Longest load test; 0 means -timeout.")
 @_flag("max-concurrency", click.IntRange(1), "Most workers of a load test.")
