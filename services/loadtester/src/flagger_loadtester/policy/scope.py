@@ -84,13 +84,9 @@ class Scope:
         path = pathlib.Path(text)
         if not path.is_absolute() or "\0" in text:
             raise RefusedError(f"file not allowed: {text} is no absolute path")
-        try:
-            real = path.resolve()
-        except (OSError, RuntimeError) as error:  # a name too long, a loop of links
-            raise RefusedError(f"file not allowed: {text}: {error}") from error
-        if not any(real.is_relative_to(root.resolve()) for root in self.files):
+        if not self._is_below(path):  # the same words when it is elsewhere and when it is not
             allowed = ", ".join(map(str, self.files)) or "none"
-            raise RefusedError(f"file not allowed: {text} is not below one of: {allowed}")
+            raise RefusedError(f"file not allowed: {text} is no file below one of: {allowed}")
 
     def is_name(self) -> bool:
         """Say whether a namespace can have this name."""
@@ -114,3 +110,10 @@ class Scope:
         name = host.lower().strip("[]").removesuffix(".")
         wild = any(each.startswith("*.") and name.endswith(each[1:]) for each in self.hosts)
         return name in self.hosts or (wild and not name.startswith("."))
+
+    def _is_below(self, path: pathlib.Path) -> bool:
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError):  # not there, a name too long, a loop of links
+            return False
+        return any(real.is_relative_to(root.resolve()) for root in self.files)
