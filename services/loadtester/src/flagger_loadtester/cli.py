@@ -1,6 +1,8 @@
 """The command line: upstream's flags and ours, and a variable ``LOADTESTER_{FLAG}`` for each."""
 
 import logging
+import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -8,11 +10,27 @@ import click
 
 from flagger_common import flags, logs, version
 
+from .policy import document, file
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
 SERVICE: Final = "LOADTESTER"
+
+
+class _Policy(click.ParamType[str]):
+    """The path of a policy file that can be used; empty is none."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the path if the policy is good."""
+        if value:
+            try:
+                file.PolicyFile(pathlib.Path(value))
+            except document.PolicyError as error:
+                self.fail(str(error), param, ctx)
+        return str(value)
 
 
 def _flag(name: str, kind: Any, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -37,8 +55,20 @@ def _flag(name: str, kind: Any, text: str) -> Callable[[Callable[..., Any]], Cal
 @_flag("queue-size", click.IntRange(0), "Background tasks that may wait for a place.")
 @_flag("max-per-namespace", click.IntRange(0), "Tasks of a namespace at once; 0 is no limit.")
 @_flag("history", click.IntRange(0), "Ended tasks that the API remembers.")
+@_flag("compat", bool, "Run commands as upstream does: anything, in a shell.")
+@_flag("allowed-commands", str, "Programs that may run, with commas between them.")
+@_flag("files", str, "Files and directories that programs may read, with commas.")
+@_flag("policy-file", _Policy(), "YAML file with rules by namespace.")
+@_flag("allow-shell", bool, "Allow a shell to the namespaces that the policy file names.")
+@_flag("max-duration", flags.Duration(), "Longest load test; 0 means -timeout.")
+@_flag("max-concurrency", click.IntRange(1), "Most workers of a load test.")
+@_flag("max-requests", click.IntRange(0), "Most requests of a load test; 0 means any number.")
+@_flag("own-namespace", str, "Namespace of this process; empty means that of POD_NAMESPACE.")
+@_flag("auth-token-file", str, "File of tokens, one a line, that callers have to show.")
+@_flag("auth-hmac-key-file", str, "File with the key that callers sign payloads with.")
 def command(**values: Any) -> Settings:
     """Run load tests and acceptance tests for canary analyses."""
+    values["own_namespace"] = values["own_namespace"] or os.environ.get("POD_NAMESPACE", "")
     return Settings(**values)
 
 

@@ -5,12 +5,13 @@ import dataclasses
 import threading
 import time
 import uuid
-from collections.abc import Sequence
 from typing import Final
 
 from . import process, records
+from .confinement import Confinement
 from .leftovers import Leftovers
 from .orders import Order
+from .plan import Plan
 from .records import State
 
 KILLED: Final = process.Outcome("", "signal: killed")
@@ -69,9 +70,9 @@ class Run:
             result=outcome.result,
         )
 
-    def execute(self, argv: Sequence[str]) -> process.Outcome:
-        """Run a command; see `tasks.base.Context`."""
-        outcome = process.execute(argv, self._remaining, self._max_output)
+    def execute(self, plan: Plan, confinement: Confinement | None = None) -> process.Outcome:
+        """Run a plan; see `tasks.base.Context`."""
+        outcome = process.execute(plan, self._remaining, self._max_output, confinement)
         if outcome.group is not None:
             self._leftovers.watch(outcome.group, self._remaining())
         return outcome

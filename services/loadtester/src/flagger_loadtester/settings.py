@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+import pathlib
 from typing import Final
 
-from flagger_common import serving
+from flagger_common import callers, serving
 
+from .policy.scope import Scope
 from .runner import Limits
 
 _SPARE_THREADS: Final = 8
@@ -66,6 +68,56 @@ class Settings:
     history: int = 200
     """Ended tasks that the API remembers."""
 
+    compat: bool = False
+    """Whether commands run as upstream runs them: in a shell, without rules."""
+
+    allowed_commands: str = "hey,wrk,ghz,k6,bats,grpc_health_probe,curl,grep,jq"
+    """Programs that strict mode may run, with commas between them."""
+
+    files: str = "/tests,/acceptance,/scripts,/tmp/ghz/health.proto"
+    """Files and directories of tests that programs may be pointed to, with commas."""
+
+    policy_file: str = ""
+    """YAML with exceptions by namespace, see `policy.document`; empty means none."""
+
+    allow_shell: bool = False
+    """Whether strict mode may use a shell, in the namespaces that the policy file says."""
+
+    max_duration: float = 0.0
+    """Longest load test in seconds; 0 means ``timeout``."""
+
+    max_concurrency: int = 200
+    """Most workers of a load test."""
+
+    max_requests: int = 0
+    """Most requests of a load test that counts them; 0 is without limit."""
+
+    own_namespace: str = ""
+    """Where this process lives; empty means unknown."""
+
+    auth_token_file: str = ""
+    """File of tokens that callers have to show; empty means none."""
+
+    auth_hmac_key_file: str = ""
+    """File with the key that payloads are signed with; empty means none."""
+
+    def scope(self) -> Scope:
+        """Return what strict mode allows everywhere."""
+        return Scope(
+            namespace="",
+            own_namespace=self.own_namespace,
+            files=tuple(pathlib.Path(each) for each in _listed(self.files)),
+            duration=self.max_duration or self.timeout,
+            concurrency=self.max_concurrency,
+            requests=self.max_requests,
+            commands=frozenset(_listed(self.allowed_commands)),
+            shell=self.allow_shell,
+        )
+
+    def callers(self) -> callers.Callers:
+        """Return whose payloads are taken."""
+        return callers.Callers(_path(self.auth_token_file), _path(self.auth_hmac_key_file))
+
     def limits(self) -> Limits:
         """Return what the runner has to enforce."""
         return Limits(
@@ -90,3 +142,11 @@ class Settings:
             log_level=self.log_level,
             log_encoding=self.zap_encoding,
         )
+
+
+def _listed(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
+def _path(text: str) -> pathlib.Path | None:
+    return pathlib.Path(text) if text else None

@@ -1,5 +1,6 @@
 """The HTTP interface: tasks on every path but those of the gates (loadtester.md section 2)."""
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -10,17 +11,23 @@ from werkzeug.routing import PathConverter
 from flagger_common import flaskkit
 from flagger_common.payload import CanaryWebhookPayload
 
-from . import api, orders, tasks
+from . import api, audit, orders, tasks
 from .gates import Gates, Kind
+from .grammar import GrammarError
 from .orders import Order
+from .policy.scope import RefusedError
+from .redact import redact
 from .runner import BusyError, Runner, StoppingError
-from .tasks.base import TaskError
+from .tasks.base import TaskError, TaskType, Work
 
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 5
 _TASK: Final = "X-Flagger-Task"
 """Header with the number of the task, see `api`."""
+
+Prepare = Callable[[TaskType, CanaryWebhookPayload], Work]
+"""Makes work of a payload, in the way of compat or of strict mode."""
 
 
 class _AnyPath(PathConverter):
@@ -30,7 +37,7 @@ class _AnyPath(PathConverter):
     part_isolating = False  # it spans slashes
 
 
-def register(app: flask.Flask, runner: Runner, gates: Gates) -> None:
+def register(app: flask.Flask, runner: Runner, gates: Gates, prepare: Prepare) -> None:
     """Add the routes of the service to its application."""
     app.url_map.converters["any_path"] = _AnyPath
     flaskkit.add_any(app, "/gate/approve", lambda: flaskkit.text(200, "OK"), "gate_approve")
@@ -40,7 +47,7 @@ def register(app: flask.Flask, runner: Runner, gates: Gates) -> None:
             endpoint = f"{kind}_{action}"
             flaskkit.add_any(app, f"/{kind}/{action}", flaskkit.with_payload(view), endpoint)
     api.register(app, runner)
-    task = flaskkit.with_payload(lambda payload: _payload(payload, runner))
+    task = flaskkit.with_payload(lambda payload: _payload(payload, runner, prepare))
 
     def any_path(rest: str = "") -> flask.Response:
         del rest
@@ -82,39 +89,58 @@ def _log(payload: CanaryWebhookPayload, text: str, *arguments: str) -> None:
     logger.info(text, *arguments, extra={"canary": payload.canary})
 
 
-def _payload(payload: CanaryWebhookPayload, runner: Runner) -> flask.Response:
+def _payload(payload: CanaryWebhookPayload, runner: Runner, prepare: Prepare) -> flask.Response:
     """Take a task, or the news of an event hook."""
+    request = _request(payload)
     if not payload.metadata:
-        return flaskkit.text(400, "metadata not found in payload")
+        return _refused(request, 400, "metadata not found in payload")
     if orders.is_event(payload):  # upstream runs the hook's own command for every event
         runner.notice(payload)
         return flaskkit.text(202)
-    return _task(payload, runner)
+    return _task(payload, runner, prepare, request)
 
 
-def _task(payload: CanaryWebhookPayload, runner: Runner) -> flask.Response:
+def _task(
+    payload: CanaryWebhookPayload, runner: Runner, prepare: Prepare, request: audit.Request
+) -> flask.Response:
     """Create and run the task that the metadata describe (loadtester.md section 3)."""
     try:
         kind = tasks.find(payload.metadata)
     except TaskError as error:
-        return _refused(payload, 400, error)
+        return _refused(request, 400, str(error))
     try:
-        order = orders.read(kind, kind.prepare(payload), payload)
+        order = orders.read(kind, prepare(kind, payload), payload)
     except TaskError as error:
-        return _refused(payload, kind.refusal, error)
+        return _refused(request, kind.refusal, str(error))
+    except GrammarError as error:
+        return _refused(request, 400, str(error))
+    except RefusedError as error:
+        runner.metrics.rejected.labels("policy").inc()
+        return _refused(request, 403, str(error))
+    return _admit(order, runner, request)
+
+
+def _admit(order: Order, runner: Runner, request: audit.Request) -> flask.Response:
     try:
-        return _run(order, runner)
+        return _run(dataclasses.replace(order, work=request.accepted(order.work)), runner)
     except BusyError as error:
-        response = flaskkit.text(429, str(error))
+        response = _refused(request, 429, str(error))
         response.headers["Retry-After"] = str(_RETRY_SECONDS)
         return response
     except StoppingError as error:
-        return flaskkit.text(503, str(error))
+        return _refused(request, 503, str(error))
 
 
-def _refused(payload: CanaryWebhookPayload, status: int, error: TaskError) -> flask.Response:
-    logger.warning("task refused: %s", error, extra={"canary": payload.canary})
-    return flaskkit.text(status, str(error))
+def _request(payload: CanaryWebhookPayload) -> audit.Request:
+    sent = flask.request
+    proof = audit.caller(flaskkit.kit().known, dict(sent.headers))
+    kind = payload.metadata.get("type", tasks.DEFAULT)
+    return audit.Request(sent.remote_addr or "", proof, payload, kind)
+
+
+def _refused(request: audit.Request, status: int, reason: str) -> flask.Response:
+    request.refused(status, reason)
+    return flaskkit.text(status, redact(reason))
 
 
 def _run(order: Order, runner: Runner) -> flask.Response:

@@ -62,15 +62,18 @@ def _free_port() -> int:
 
 @contextlib.contextmanager
 def _serving(directory: pathlib.Path, eventually: Eventually) -> Iterator[Serve]:
-    """Start load testers with flags; whatever is left of them is killed afterwards."""
+    """Start load testers with flags, in compat mode unless told otherwise.
+
+    Whatever is left of them is killed afterwards.
+    """
     started: list[Service] = []
 
-    def start(*flags: str) -> Service:
+    def start(*flags: str, path: str = "", mode: str = "-compat") -> Service:
         port = _free_port()
         log = directory / f"log-{port}"
         scripts = pathlib.Path(sys.executable).parent  # where locust is
-        environ = os.environ | {"PATH": f"{scripts}:{os.environ['PATH']}"}
-        arguments = ["-address=127.0.0.1", f"-port={port}", "-log-level=info", *flags]
+        environ = os.environ | {"PATH": f"{path}{scripts}:{os.environ['PATH']}"}
+        arguments = [mode, "-address=127.0.0.1", f"-port={port}", "-log-level=info", *flags]
         with log.open("wb") as stderr:
             process = subprocess.Popen(
                 [sys.executable, "-m", "flagger_loadtester", *arguments],
@@ -101,7 +104,7 @@ def serve(tmp_path: pathlib.Path, eventually: Eventually) -> Iterator[Serve]:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, eventually: Eventually) -> Iterator[Service]:
-    """A load tester with default flags, shared by the tests that only post tasks."""
+    """A load tester in compat mode, shared by the tests that only post tasks."""
     with _serving(tmp_path_factory.mktemp("service"), eventually) as start:
         yield start()
 

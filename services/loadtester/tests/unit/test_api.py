@@ -27,7 +27,7 @@ def runner() -> Iterator[Runner]:
 
 @pytest.fixture
 def app(runner: Runner) -> flask.Flask:
-    return create_app(Settings(), runner)
+    return create_app(Settings(compat=True), runner)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def runner() -> Iterator[Runner]:
 
 @pytest.fixture
 def client(runner: Runner) -> flask.testing.FlaskClient:
-    return create_app(Settings(), runner).test_client()
+    return create_app(Settings(compat=True), runner).test_client()
 
 
 def post(
@@ -88,7 +88,7 @@ def test_without_fail_fast_a_failure_is_accepted(client: flask.testing.FlaskClie
 )
 def test_the_shorter_limit_counts(limit: float, timeout: str, state: str) -> None:
     runner = Runner(Limits(timeout=limit))
-    client = create_app(Settings(), runner).test_client()
+    client = create_app(Settings(compat=True), runner).test_client()
     reply = post(client, type="bash", cmd="exec sleep 1000", timeout=timeout)
     assert reply.text == "command exec sleep 1000 failed: : signal: killed"
     assert [record.state for record in runner.records()] == [state]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from flagger_loadtester import process
+from flagger_loadtester.plan import Plan
 
 LONG = 1_000.0
 
@@ -31,12 +32,12 @@ def forever() -> float:
     ],
 )
 def test_results_are_upstreams(command: str, output: str, reason: str) -> None:
-    outcome = process.execute(("bash", "-c", command), forever, 1024)
+    outcome = process.execute(Plan.of(("bash", "-c", command)), forever, 1024)
     assert (outcome.output, outcome.reason, outcome.group) == (output, reason, None)
 
 
 def test_a_missing_program() -> None:
-    outcome = process.execute(("no-such-program", "x"), forever, 1024)
+    outcome = process.execute(Plan.of(("no-such-program", "x")), forever, 1024)
     assert outcome.reason == 'exec: "no-such-program": executable file not found in $PATH'
 
 
@@ -45,18 +46,24 @@ def test_a_missing_program() -> None:
     [("a\0b", "invalid argument"), ("x" * 200_000, "argument list too long")],
 )
 def test_arguments_that_cannot_be_passed(argument: str, reason: str) -> None:
-    assert process.execute(("bash", argument), forever, 1024).reason == f"fork/exec bash: {reason}"
+    assert (
+        process.execute(Plan.of(("bash", argument)), forever, 1024).reason
+        == f"fork/exec bash: {reason}"
+    )
 
 
 def test_a_file_that_is_no_program(tmp_path: pathlib.Path) -> None:
     (tmp_path / "broken").write_text("no program")
     (tmp_path / "broken").chmod(0o755)
     path = str(tmp_path / "broken")
-    assert process.execute((path,), forever, 1024).reason == f"fork/exec {path}: exec format error"
+    assert (
+        process.execute(Plan.of((path,)), forever, 1024).reason
+        == f"fork/exec {path}: exec format error"
+    )
 
 
 def test_output_is_capped() -> None:
-    outcome = process.execute(("bash", "-c", "head -c 10000000 /dev/zero"), forever, 1024)
+    outcome = process.execute(Plan.of(("bash", "-c", "head -c 10000000 /dev/zero")), forever, 1024)
     assert "9998976 bytes left out" in outcome.output
     assert len(outcome.output) < 2000
 
@@ -82,7 +89,7 @@ def test_at_the_limit_the_whole_group_ends(
     monkeypatch.setattr(process, "GRACE", 0.2)
     child, ready = tmp_path / "child", tmp_path / "ready"
     script = f"{trap} sleep 1000 & echo $! > {child}; echo begun; touch {ready}; wait; wait"
-    outcome = process.execute(("bash", "-c", script), Limit(ready), 1024)
+    outcome = process.execute(Plan.of(("bash", "-c", script)), Limit(ready), 1024)
     assert outcome.reason == "signal: killed"
     assert outcome.output.startswith("begun\n")
     eventually(lambda: not running(child))
@@ -90,7 +97,7 @@ def test_at_the_limit_the_whole_group_ends(
 
 def test_the_end_waits_for_whoever_holds_the_pipe(tmp_path: pathlib.Path) -> None:
     script = f"(until [ -e {tmp_path}/go ]; do sleep 0.02; done; echo late) & touch {tmp_path}/go"
-    assert process.execute(("bash", "-c", script), forever, 1024).output == "late\n"
+    assert process.execute(Plan.of(("bash", "-c", script)), forever, 1024).output == "late\n"
 
 
 def test_a_pipe_kept_open_beyond_the_limit_does_not_hold_the_reply(
@@ -99,14 +106,14 @@ def test_a_pipe_kept_open_beyond_the_limit_does_not_hold_the_reply(
     monkeypatch.setattr(process, "GRACE", 0.2)
     child, ready = tmp_path / "child", tmp_path / "ready"
     escape = f"setsid sh -c 'echo $$ > {child}; touch {ready}; exec sleep 1000' & wait"
-    outcome = process.execute(("bash", "-c", escape), Limit(ready), 1024)
+    outcome = process.execute(Plan.of(("bash", "-c", escape)), Limit(ready), 1024)
     os.kill(int(child.read_text()), signal.SIGKILL)
     assert outcome.reason == "signal: killed"
 
 
 def test_survivors_are_reported(tmp_path: pathlib.Path) -> None:
     script = f"sleep 1000 >/dev/null 2>&1 & echo $$ > {tmp_path}/leader"
-    outcome = process.execute(("bash", "-c", script), forever, 1024)
+    outcome = process.execute(Plan.of(("bash", "-c", script)), forever, 1024)
     assert outcome.reason == ""
     assert outcome.group == int((tmp_path / "leader").read_text())
     assert process.alive(outcome.group)

@@ -27,7 +27,7 @@ def runner() -> Iterator[Runner]:
 
 @pytest.fixture
 def app(runner: Runner) -> flask.Flask:
-    return create_app(Settings(), runner)
+    return create_app(Settings(compat=True), runner)
 
 
 @pytest.fixture
@@ -159,14 +159,14 @@ def test_gates_log_upstreams_texts(
 
 @pytest.mark.parametrize("path", ["/", "/gate/check", "/gate/open", "/rollback/close"])
 def test_the_namespace_rule_covers_tasks_and_gates(runner: Runner, path: str) -> None:
-    client = create_app(Settings(namespace_regexp="^prod"), runner).test_client()
+    client = create_app(Settings(compat=True, namespace_regexp="^prod"), runner).test_client()
     reply = client.post(path, data=body({"type": "bash", "cmd": "true"}))
     assert answer(reply) == (403, "Forbidden")
     assert client.post("/gate/approve", data=body()).status_code == 200
 
 
 def test_an_anchored_rule_matches_whole_names(runner: Runner) -> None:
-    settings = Settings(namespace_regexp="tes", namespace_anchored=True)
+    settings = Settings(compat=True, namespace_regexp="tes", namespace_anchored=True)
     assert create_app(settings, runner).test_client().post("/", data=body({})).status_code == 403
 
 

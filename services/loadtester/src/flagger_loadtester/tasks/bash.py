@@ -1,13 +1,21 @@
-"""A bash command whose result decides the hook, say ``bats /tests/acceptance.bats``."""
+"""A command whose result decides the hook, say ``bats /tests/acceptance.bats``."""
 
 from flagger_common.payload import CanaryWebhookPayload
 
+from ..plan import Plan
+from ..policy.guard import Guard
 from . import base
 
 
-def prepare(payload: CanaryWebhookPayload) -> base.Work:
+def prepare(payload: CanaryWebhookPayload) -> base.Command:
     """Read ``cmd``, where missing is the same as empty, and ``returnCmdOutput``."""
-    return base.blocking_command(payload, ("bash", "-c", payload.metadata.get("cmd", "")))
+    plan = Plan.of(("bash", "-c", payload.metadata.get("cmd", "")))
+    return base.blocking_command(payload, plan)
 
 
-TASK = base.TaskType("bash", blocking=True, prepare=prepare)
+def strict(payload: CanaryWebhookPayload, guard: Guard) -> base.Work:
+    """Read the same and ``pipefail``, by the policy."""
+    return base.confined(prepare(payload), payload, guard, "bash")
+
+
+TASK = base.TaskType("bash", blocking=True, prepare=prepare, strict=strict)

@@ -8,6 +8,8 @@ from typing import Final
 
 from flagger_common.payload import CanaryWebhookPayload
 
+from ..policy import kinds
+from ..policy.guard import Guard
 from ..process import Outcome
 from . import base, remote
 
@@ -117,6 +119,20 @@ def prepare(payload: CanaryWebhookPayload) -> base.Work:
     )
 
 
+def strict(payload: CanaryWebhookPayload, guard: Guard) -> base.Work:
+    """Read the same; server and file have to be the operator's choice, not the caller's.
+
+    Otherwise anybody could have any file that is readable here sent to any server.
+    """
+    scope = guard.scope(payload.namespace)
+    server, key_file = payload.metadata.get("server"), payload.metadata.get("apiKeyPath")
+    if server:
+        kinds.listed(server, scope)
+    if key_file:
+        kinds.file(key_file, scope)
+    return prepare(payload)
+
+
 def _require(metadata: Mapping[str, str], key: str) -> None:
     if not metadata.get(key):
         raise base.TaskError(f"`{key}` is required with type concord")
@@ -143,4 +159,4 @@ def _fields(metadata: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     )
 
 
-TASK = base.TaskType("concord", blocking=True, prepare=prepare, refusal=500)
+TASK = base.TaskType("concord", blocking=True, prepare=prepare, strict=strict, refusal=500)

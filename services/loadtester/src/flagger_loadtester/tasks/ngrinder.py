@@ -10,6 +10,8 @@ from typing import Any, Final
 from flagger_common import durations
 from flagger_common.payload import CanaryWebhookPayload
 
+from ..policy import kinds
+from ..policy.guard import Guard
 from ..process import Outcome
 from . import base, remote
 
@@ -115,6 +117,13 @@ def prepare(payload: CanaryWebhookPayload) -> base.Work:
     )
 
 
+def strict(payload: CanaryWebhookPayload, guard: Guard) -> base.Work:
+    """Read the same; the server has to be the operator's choice, not the caller's."""
+    if server := payload.metadata.get("server"):
+        kinds.listed(server, guard.scope(payload.namespace))
+    return prepare(payload)
+
+
 def _server(text: str) -> str:
     try:
         parts = urllib.parse.urlsplit(text)
@@ -147,4 +156,4 @@ def _interval(text: str) -> float:
     return seconds if seconds > 0 else _DEFAULT_INTERVAL
 
 
-TASK = base.TaskType("ngrinder", blocking=False, prepare=prepare)
+TASK = base.TaskType("ngrinder", blocking=False, prepare=prepare, strict=strict)

@@ -4,6 +4,7 @@ import pytest
 
 from flagger_common.payload import CanaryWebhookPayload
 from flagger_loadtester import tasks
+from flagger_loadtester.plan import Plan
 from flagger_loadtester.tasks import base
 
 
@@ -29,7 +30,7 @@ def prepare(**metadata: str) -> base.Command:
 def test_argv(kind: str | None, command: str, argv: tuple[str, ...]) -> None:
     metadata = {"cmd": command} | ({"type": kind} if kind else {})
     work = prepare(**metadata)
-    assert work.argv == argv
+    assert work.plan == Plan.of(argv)
     assert work.label == command
     assert work.identity == ("podinfo.test", command)
 

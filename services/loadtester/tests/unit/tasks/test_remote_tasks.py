@@ -4,7 +4,6 @@ import base64
 import dataclasses
 import json
 import pathlib
-from collections.abc import Sequence
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -12,6 +11,8 @@ from werkzeug import Request, Response
 
 from flagger_common.payload import CanaryWebhookPayload
 from flagger_loadtester import tasks
+from flagger_loadtester.confinement import Confinement
+from flagger_loadtester.plan import Plan
 from flagger_loadtester.process import Outcome
 from flagger_loadtester.tasks import base, concord, ngrinder
 
@@ -23,8 +24,8 @@ class Clock:
     limit: float = 100.0
     pauses: list[float] = dataclasses.field(default_factory=list)
 
-    def execute(self, argv: Sequence[str]) -> Outcome:
-        raise AssertionError(argv)
+    def execute(self, plan: Plan, confinement: Confinement | None = None) -> Outcome:
+        raise AssertionError(plan)
 
     def pause(self, seconds: float) -> bool:
         self.pauses.append(seconds)
