@@ -159,7 +159,7 @@ def test_two_requests_make_one_test_pod(
         asked = [
             pool.submit(helmtester.post, f"test {release}", namespace=namespace) for _ in range(2)
         ]
-        until("both ask", lambda: helmtester.metric("flagger_helmtester_requests") == 2)
+        until("both ask", lambda: helmtester.metric("flagger_helmtester_queue_depth") == 1)
         until("the test pod is there", lambda: there(plane, namespace))
         finish(plane, namespace, "Succeeded")
         assert [future.result().status_code for future in asked] == [200, 200]
