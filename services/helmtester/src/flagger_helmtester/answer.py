@@ -86,7 +86,8 @@ def _line(test: outcome.Test) -> str:
 
 def _fields(test: outcome.Test) -> dict[str, object]:
     fields = dataclasses.asdict(test)
-    return {**fields, "exitCode": fields.pop("exit_code")}
+    fields["exitCode"] = fields.pop("exit_code")
+    return fields
 
 
 def _wants_json() -> bool:

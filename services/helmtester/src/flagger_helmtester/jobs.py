@@ -135,7 +135,8 @@ class Jobs:
                 self._cluster.call("POST", _path(namespace), namespace, made)
                 return
             except ApiError as error:
-                if error.status != http.HTTPStatus.CONFLICT or time.monotonic() > end:
+                over = time.monotonic() > end or self._stopped.is_set()
+                if error.status != http.HTTPStatus.CONFLICT or over:
                     raise
                 conflict = error
             there = self._find(namespace, name)

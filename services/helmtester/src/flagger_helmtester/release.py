@@ -59,8 +59,8 @@ def logs(output: str, names: Sequence[str]) -> dict[str, str]:
         names: the tests.
     """
     heads = [found for found in _LOG.finditer(output) if found[1] in names]
-    ends = [found.start() for found in heads[1:]] + [len(output)]
-    parts = {found[1]: output[found.end() : end] for found, end in zip(heads, ends, strict=True)}
+    ends = [*(found.start() for found in heads[1:]), len(output)]
+    parts = {found[1]: output[found.end() : end] for found, end in zip(heads, ends, strict=False)}
     return {name: tail(_before_error(part)) for name, part in parts.items()}
 
 
