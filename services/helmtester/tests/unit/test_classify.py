@@ -29,13 +29,11 @@ USER = 'User "system:serviceaccount:flagger:flagger-helmtester"'
         (POD + f'\nError: unable to get pod logs for smoke: pods "smoke" is forbidden: {USER} '
          'cannot get resource "pods/log" in API group "" in the namespace "test"\n',
          Result.FORBIDDEN, "get pods/log"),
-        ('Error: query: failed to query with labels: serviceaccounts "tests" is forbidden: '
-         f'{USER} cannot impersonate resource "serviceaccounts" in API group "" in the namespace '
-         '"test"\n', Result.FORBIDDEN, "impersonate serviceaccounts"),
         ('Error: Kubernetes cluster unreachable: forbidden: User "system:anonymous" cannot get '
          'path "/version"\n', Result.FORBIDDEN, "get /version"),
         ('Error: warning: Hook test x failed: pods "smoke" is forbidden: exceeded quota: small\n',
          Result.FORBIDDEN, ""),
+        ("Error: Kubernetes cluster unreachable: unknown\n", Result.UNAVAILABLE, ""),
         ('Error: Kubernetes cluster unreachable: Get "https://10.0.0.1:443/version": dial tcp '
          "10.0.0.1:443: i/o timeout\n", Result.UNAVAILABLE, ""),
         ("Error: Kubernetes cluster unreachable: the server has asked for the client to provide "
