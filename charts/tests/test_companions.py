@@ -194,8 +194,23 @@ def test_helmtester_flags(render: Render) -> None:
         "-timeout=3m",
         "-namespace-regexp=",
         "-max-concurrency=4",
+        "-per-namespace-concurrency=1",
+        "-failure-status=500",
     ]
     assert pod(objects)["terminationGracePeriodSeconds"] == 330
+    changed = render(
+        "helmtester",
+        "cmd.namespaceConcurrency=2",
+        "cmd.failureStatus=422",
+        "cmd.releaseNamespaces={shared,prod}",
+        "cmd.legacyUrl=http://flagger-loadtester.test/",
+    )
+    assert args(changed)[5:] == [
+        "-per-namespace-concurrency=2",
+        "-failure-status=422",
+        "-release-namespaces=shared,prod",
+        "-legacy-types=http://flagger-loadtester.test/",
+    ]
 
 
 def test_helmtester_rights_are_those_of_helm_test(render: Render) -> None:
@@ -218,6 +233,48 @@ def test_helmtester_in_several_namespaces(render: Render) -> None:
     everywhere = render("helmtester", "rbac.scope=cluster")
     assert not of(everywhere, "Role")
     assert len(of(everywhere, "ClusterRoleBinding")) == 1
+
+
+def test_helmtester_can_act_as_the_tenants_account(render: Render) -> None:
+    objects = render("helmtester", "cmd.impersonate=tests")
+    assert args(objects)[-1] == "-impersonate=tests"
+    (role,) = of(objects, "Role")
+    assert role["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["serviceaccounts"],
+            "resourceNames": ["tests"],
+            "verbs": ["impersonate"],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "flag"), [("token", "-auth-token-file"), ("hmac", "-auth-hmac-key-file")]
+)
+def test_helmtester_knows_its_callers(
+    render: Render, template: Callable[..., Any], mode: str, flag: str
+) -> None:
+    objects = render("helmtester", f"auth.mode={mode}", "auth.existingSecret=s", "auth.key=k")
+    assert args(objects)[-1] == f"{flag}=/etc/helmtester/k"
+    assert {"name": "auth", "secret": {"secretName": "s"}} in pod(objects)["volumes"]
+    mount = {"name": "auth", "mountPath": "/etc/helmtester", "readOnly": True}
+    assert mount in pod(objects)["containers"][0]["volumeMounts"]
+    missing = template("helmtester", "--set", f"auth.mode={mode}")
+    assert "needs auth.existingSecret" in missing.errors
+
+
+def test_helmtester_may_read_templates_of_jobs(render: Render) -> None:
+    objects = render("helmtester", "jobs.enabled=true", "jobs.templates={a-*,b}")
+    assert args(objects)[-2:] == ["-jobs=true", "-job-templates=a-*,b"]
+    (role,) = of(objects, "Role")
+    assert {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]} in role["rules"]
+
+
+def test_helmtester_is_one_process(template: Callable[..., Any]) -> None:
+    several = template("helmtester", "--set", "replicaCount=2")
+    assert several.code != 0
+    assert "replicaCount must be 0 or 1" in several.errors
 
 
 def test_more_of_everything(render: Render) -> None:

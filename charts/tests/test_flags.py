@@ -50,6 +50,10 @@ def parse(service: str, arguments: list[str]) -> dict[str, Any]:
         ("gatekeeper", ("auth.mode=static", "auth.secretName=s", "auth.checkToken=true")),
         ("helmtester", ()),
         ("helmtester", ("cmd.concurrency=2",)),
+        ("helmtester", ("cmd.releaseNamespaces={a,b}", "cmd.failureStatus=422")),
+        ("helmtester", ("cmd.impersonate=tests", "cmd.legacyUrl=http://l/", "jobs.enabled=true")),
+        ("helmtester", ("auth.mode=token", "auth.existingSecret=s")),
+        ("helmtester", ("auth.mode=hmac", "auth.existingSecret=s")),
     ],
 )
 def test_charts(render: Render, chart: str, settings: tuple[str, ...]) -> None:

@@ -33,6 +33,12 @@ if plan.get("child"):
 written = here / f"call-{{time.monotonic_ns()}}.tmp"
 written.write_text(json.dumps(call))
 written.rename(written.with_suffix(".json"))
+if sys.argv[1] == "status":
+    print(plan.get("errors", ""), file=sys.stderr)
+    if plan.get("status") is None:
+        sys.exit(1)
+    print(json.dumps(plan["status"]), end="")
+    sys.exit(0)
 print(plan.get("output", ""), end="", flush=True)
 print(plan.get("errors", ""), end="", file=sys.stderr, flush=True)
 while plan.get("wait") and not (here / "go").exists():
@@ -54,7 +60,10 @@ class FakeHelm:
         return str(self.folder / "helm")
 
     def plan(self, **plan: Any) -> None:
-        """Say what the next runs do: output, errors, code, signal, wait, child, stubborn."""
+        """Say what the next runs do: output, errors, code, signal, wait, child, stubborn, status.
+
+        Without a status there is no release.
+        """
         (self.folder / "plan.json").write_text(json.dumps(plan))
 
     def go(self) -> None:
@@ -62,7 +71,14 @@ class FakeHelm:
         (self.folder / "go").touch()
 
     def calls(self) -> list[dict[str, Any]]:
-        """Return how it was called, in order."""
+        """Return how it was called to run tests, in order."""
+        return [call for call in self._all() if call["argv"][0] != "status"]
+
+    def queries(self) -> list[dict[str, Any]]:
+        """Return how it was asked about releases, in order."""
+        return [call for call in self._all() if call["argv"][0] == "status"]
+
+    def _all(self) -> list[dict[str, Any]]:
         files = sorted(self.folder.glob("call-*.json"), key=lambda f: int(f.stem.split("-")[1]))
         return [json.loads(file.read_text()) for file in files]
 
@@ -91,13 +107,18 @@ class Helmtester:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def post(
-        self, cmd: str = "test podinfo", path: str = "/", kind: str = "helmv3", **fields: Any
+        self,
+        cmd: str = "test podinfo",
+        path: str = "/",
+        kind: str = "helmv3",
+        headers: dict[str, str] | None = None,
+        **fields: Any,
     ) -> requests.Response:
         """Send a hook as the controller does."""
         metadata = {"type": kind, "cmd": cmd, **fields.pop("metadata", {})}
         payload = {"name": "podinfo", "namespace": "test", "checksum": "a", **fields}
         payload["metadata"] = metadata
-        return requests.post(self.url(path), json=payload, timeout=PATIENCE)
+        return requests.post(self.url(path), json=payload, headers=headers, timeout=PATIENCE)
 
     def answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -164,7 +185,7 @@ def shared(
 ) -> Iterator[tuple[Helmtester, pathlib.Path]]:
     """One process for the tests that need nothing special, and the link it runs as Helm."""
     folder = tmp_path_factory.mktemp("shared")
-    helmtester = launch(folder, f"-helm-path={folder / 'helm'}")
+    helmtester = launch(folder, f"-helm-path={folder / 'helm'}", "-result-cache-ttl=0s")
     try:
         until("helmtester answers", helmtester.answers)
         yield helmtester, folder / "helm"

@@ -48,6 +48,10 @@ class Policy:
     """Longest `--timeout`, seconds; a longer one is cut down to it."""
     allow_debug: bool = False
     """Whether `--debug` may be used; its output can show values of the release."""
+    namespaces: frozenset[str] = frozenset()
+    """Namespaces whose releases every hook may name, beside those of its own canary."""
+    default_namespace: str = ""
+    """Where a release is when the command does not say; empty: in the canary's namespace."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def build(cmd: str, namespace: str, timeout: str, policy: Policy) -> TestCommand
 
     Args:
         cmd: the text as received, e.g. `test podinfo -n test`.
-        namespace: namespace of the canary; the release has to be in it.
+        namespace: namespace of the canary; the release has to be in it, or where the policy says.
         timeout: duration from the hook's metadata, empty if there is none.
         policy: what the operator allows.
 
@@ -80,7 +84,7 @@ def build(cmd: str, namespace: str, timeout: str, policy: Policy) -> TestCommand
     """
     words, options, notes = _sort(_split(cmd), policy)
     release = _release(words, notes)
-    where = _namespace(options, namespace)
+    where = _namespace(options, namespace, policy)
     arguments = ["test", release, "--namespace", where]
     arguments += ["--timeout", _timeout(options, timeout, policy, notes)]
     for name, value in options:
@@ -94,6 +98,22 @@ def build(cmd: str, namespace: str, timeout: str, policy: Policy) -> TestCommand
 def is_true(text: str) -> bool:
     """Read a metadata switch as upstream does: anything unclear is false (spec loadtester 3.1)."""
     return text in _TRUE
+
+
+def is_false(text: str) -> bool:
+    """Say whether a metadata switch is off in so many words; for those that are on by default."""
+    return text in _FALSE
+
+
+def check_namespace(namespace: str) -> str:
+    """Return a namespace that may become part of a command or a path.
+
+    Raises:
+        RefusedError: no namespace can have this name.
+    """
+    if not _NAMESPACE.fullmatch(namespace):
+        raise RefusedError(f"namespace not allowed: {namespace}")
+    return namespace
 
 
 def _split(cmd: str) -> list[str]:
@@ -169,14 +189,15 @@ def _release(words: list[str], notes: list[str]) -> str:
     return names[0]
 
 
-def _namespace(options: list[tuple[str, str]], namespace: str) -> str:
-    """Return the release's namespace: the canary's, which the command may repeat but not change."""
-    named = [value for name, value in options if name == "--namespace"] or [namespace]
-    if any(value != namespace for value in named):
-        raise RefusedError(f"namespace not allowed: {named[-1]} is not the canary's {namespace}")
-    if not _NAMESPACE.fullmatch(namespace):
-        raise RefusedError(f"namespace not allowed: {namespace}")
-    return namespace
+def _namespace(options: list[tuple[str, str]], canary: str, policy: Policy) -> str:
+    """Return the release's namespace: the one named, which has to be allowed, or the default."""
+    default = policy.default_namespace or canary
+    allowed = {canary, default, *policy.namespaces}
+    named = [value for name, value in options if name == "--namespace"] or [default]
+    for value in named:
+        if value not in allowed:
+            raise RefusedError(f"namespace not allowed: {value} is not the canary's {canary}")
+    return check_namespace(named[-1])
 
 
 def _timeout(

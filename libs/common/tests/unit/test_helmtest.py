@@ -93,7 +93,7 @@ def test_test_run_alone_tests_the_release_run() -> None:
         ("test podinfo --filter", "option not allowed: --filter without a value"),
         ("test podinfo -n other", "namespace not allowed: other is not the canary's test"),
         ("test podinfo -n test -n other", "namespace not allowed: other is not the canary's test"),
-        ("test podinfo -n other -n test", "namespace not allowed: test is not the canary's test"),
+        ("test podinfo -n other -n test", "namespace not allowed: other is not the canary's test"),
         ("test podinfo -n ''", "namespace not allowed:  is not the canary's test"),
         ("test podinfo --timeout 300", "timeout not allowed: "),
         ("test podinfo --timeout 0s", "timeout not allowed: 0s is not positive"),
@@ -162,3 +162,26 @@ def test_rewrites_are_noted() -> None:
 )
 def test_switches_in_metadata_are_read_as_upstream_does(text: str, expected: bool) -> None:
     assert helmtest.is_true(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("false", True), ("0", True), ("F", True), ("true", False), ("no", False), ("", False)],
+)
+def test_what_is_on_by_default_is_switched_off_in_so_many_words(text: str, expected: bool) -> None:
+    assert helmtest.is_false(text) is expected
+
+
+def test_releases_of_other_namespaces_can_be_allowed() -> None:
+    policy = helmtest.Policy(3600.0, namespaces=frozenset({"shared"}))
+    test = helmtest.build("test podinfo -n shared", "test", "", policy)
+    assert (test.namespace, test.arguments[2:4]) == ("shared", ("--namespace", "shared"))
+    assert helmtest.build("test podinfo", "test", "", policy).namespace == "test"
+    with pytest.raises(helmtest.RefusedError, match="other is not the canary's test"):
+        helmtest.build("test podinfo -n other", "test", "", policy)
+
+
+def test_the_default_can_be_another_namespace() -> None:
+    policy = helmtest.Policy(3600.0, default_namespace="tests")
+    assert helmtest.build("test podinfo", "test", "", policy).namespace == "tests"
+    assert helmtest.build("test podinfo -n test", "test", "", policy).namespace == "test"

@@ -2,24 +2,43 @@
 
 import contextlib
 import dataclasses
+import enum
 import logging
 import os
 import pathlib
-import re
+import resource
 import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import IO, Final, Protocol
 
-logger = logging.getLogger(__name__)
+from flagger_common import output
 
-OUTPUT_BYTES: Final = 16 * 1024
-"""Longest output that is kept: one half from its beginning, one from its end (spec B.4)."""
+from . import flights, outcome, words
+
+logger = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 10.0
 """How long Helm may take to stop by itself; it stops waiting for its pods at SIGTERM."""
+
+QUERY_SECONDS: Final = 30.0
+"""How long a question about a release may take."""
+
+_POLL_SECONDS: Final = 1.0
+"""How often a run looks whether its result is still wanted."""
+
+_RESOURCES: Final = {
+    resource.RLIMIT_CORE: 0,
+    resource.RLIMIT_FSIZE: 64 << 20,
+    resource.RLIMIT_NOFILE: 1024,
+}
+"""Limits of a run (spec B.5): a crash leaves no secrets in a core file, nothing fills the volume.
+
+None on memory or processes: Go reserves much address space, and counts threads as processes.
+"""
 
 _PASSED_ON: Final = (
     "PATH",
@@ -41,17 +60,18 @@ _PASSED_ON: Final = (
 )
 """Variables that Helm gets from our environment; our settings and secrets are not among them."""
 
-_ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 
-_SIGNALS: Final = {
-    signal.SIGHUP: "hangup",
-    signal.SIGINT: "interrupt",
-    signal.SIGABRT: "aborted",
-    signal.SIGKILL: "killed",
-    signal.SIGSEGV: "segmentation fault",
-    signal.SIGTERM: "terminated",
-}
-"""Go's names of signals, as upstream puts them into its answers."""
+class End(enum.Enum):
+    """What ended a run."""
+
+    EXIT = enum.auto()
+    """The program itself."""
+    TIME = enum.auto()
+    """Its time limit."""
+    STOP = enum.auto()
+    """We did: at the shutdown, or because nobody wanted the result any more."""
+    NO_START = enum.auto()
+    """The program could not be started."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,13 +82,22 @@ class Outcome:
     """What it printed on both streams, bounded and without colours."""
     reason: str = ""
     """Why it failed, in upstream's words; empty when it succeeded."""
+    end: End = End.EXIT
+    """What ended it."""
 
 
 class Program(Protocol):
     """What runs the tests."""
 
-    def run(self, arguments: Sequence[str]) -> Outcome:
-        """Run the program to its end."""
+    def run(self, arguments: Sequence[str], wanted: flights.Wanted = flights.always) -> Outcome:
+        """Run the program to its end, or until its result is not wanted any more."""
+
+    def query(self, arguments: Sequence[str]) -> bytes:
+        """Return what the program prints on its standard output.
+
+        Raises:
+            OSError: it failed, could not be started, or took too long.
+        """
 
     def available(self) -> str | None:
         """Return None if the program can be run, else the reason why not."""
@@ -105,33 +134,49 @@ class Helm:
         self._lock = threading.Lock()
         self._closed = False
         self._running: dict[int, subprocess.Popen[bytes]] = {}
-        (home / "plugins").mkdir(parents=True, exist_ok=True)
+        plugins = home / "plugins"
+        plugins.mkdir(parents=True, exist_ok=True)
+        plugins.chmod(0o555)
 
-    def run(self, arguments: Sequence[str]) -> Outcome:
+    def run(self, arguments: Sequence[str], wanted: flights.Wanted = flights.always) -> Outcome:
         """Run Helm to its end, or to the end of its time; never raises for what Helm does."""
         try:
-            process = self._start(arguments)
+            process = self._start(arguments, subprocess.STDOUT) if wanted() else None
         except OSError as error:
-            return Outcome("", _start_error(self._binary, error))
+            return Outcome("", words.start_error(self._binary, error), End.NO_START)
         if process is None:
-            return Outcome("", "signal: terminated")
-        kept = Bounded(OUTPUT_BYTES)
-        reader = threading.Thread(target=kept.drain, args=(process.stdout,), daemon=True)
+            return Outcome("", "signal: terminated", End.STOP)
+        kept = output.Capture(outcome.OUTPUT_BYTES)
+        reader = threading.Thread(target=_drain, args=(process.stdout, kept), daemon=True)
         reader.start()
-        timed_out = not _ended(process, self._limit)
-        if timed_out:
-            logger.warning("helm is stopped after its time limit of %s s", self._limit)
+        end = self._watch(process, wanted)
+        code = self._finish(process, reader)
+        if end is End.EXIT and code == -signal.SIGTERM and self._closed:
+            end = End.STOP
+        reason = "signal: killed" if end is End.TIME else words.reason(code)
+        return Outcome(words.clean(kept.text()), reason, end)
+
+    def query(self, arguments: Sequence[str]) -> bytes:
+        """Return what Helm prints on its standard output.
+
+        Raises:
+            OSError: it failed, could not be started, or took too long.
+        """
+        process = self._start(arguments, subprocess.DEVNULL)
+        if process is None:
+            raise OSError("helm is not started any more")
+        try:
+            printed, _ = process.communicate(timeout=QUERY_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise OSError(f"helm {arguments[0]} took more than {QUERY_SECONDS} s") from error
+        finally:
             self._stop(process)
-        code = process.wait()
-        reader.join(1.0)
-        if reader.is_alive():
-            # A child of Helm holds the pipe open. It lives, so its group id is still ours.
-            _signal_group(process.pid, signal.SIGKILL)
-            reader.join(1.0)
-        with self._lock:
-            del self._running[process.pid]
-        reason = "signal: killed" if timed_out else _reason(code)
-        return Outcome(clean(kept.text()), reason)
+            process.wait()
+            with self._lock:
+                del self._running[process.pid]
+        if process.returncode:
+            raise OSError(f"helm {arguments[0]}: {words.reason(process.returncode)}")
+        return printed
 
     def stop_all(self) -> None:
         """Stop every running Helm and start none any more; for the shutdown."""
@@ -145,23 +190,51 @@ class Helm:
         """Return None if the program can be run, else the reason why not."""
         if shutil.which(self._binary, path=self._environ.get("PATH")):
             return None
-        return f'exec: "{self._binary}": executable file not found in $PATH'
+        return words.not_found(self._binary)
 
-    def _start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes] | None:
+    def _start(self, arguments: Sequence[str], errors: int) -> subprocess.Popen[bytes] | None:
         """Start the program; None after `stop_all`, which must not miss a process."""
+        program = shutil.which(self._binary, path=self._environ.get("PATH")) or self._binary
         with self._lock:
             if self._closed:
                 return None
             process = subprocess.Popen(  # noqa: S603 - arguments come from helmtest.build, no shell
-                [self._binary, *arguments],
+                [program, *arguments],
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=errors,
                 start_new_session=True,
             )
             self._running[process.pid] = process
+        _limit(process.pid)
         return process
+
+    def _watch(self, process: subprocess.Popen[bytes], wanted: flights.Wanted) -> End:
+        """Wait for the end of a run, and bring it about where it has to be."""
+        deadline = time.monotonic() + self._limit
+        while not _ended(process, min(_POLL_SECONDS, max(0.0, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline:
+                logger.warning("helm is stopped after its time limit of %s s", self._limit)
+                self._stop(process)
+                return End.TIME
+            if not wanted():
+                logger.warning("helm is stopped: nobody waits for its result any more")
+                self._stop(process)
+                return End.STOP
+        return End.EXIT
+
+    def _finish(self, process: subprocess.Popen[bytes], reader: threading.Thread) -> int:
+        """Wait for the rest of the output; return the exit code."""
+        code = process.wait()
+        reader.join(1.0)
+        if reader.is_alive():
+            # A child of Helm holds the pipe open. It lives, so its group id is still ours.
+            _signal_group(process.pid, signal.SIGKILL)
+            reader.join(1.0)
+        with self._lock:
+            del self._running[process.pid]
+        return code
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
         """End the process group: politely, then for certain."""
@@ -169,40 +242,6 @@ class Helm:
             _signal_group(process.pid, signal.SIGTERM)
             if not _ended(process, self._grace):
                 _signal_group(process.pid, signal.SIGKILL)
-
-
-class Bounded:
-    """Keeps the beginning and the end of a stream of any length."""
-
-    def __init__(self, size: int) -> None:
-        self._half = size // 2
-        self._head = bytearray()
-        self._tail = bytearray()
-        self._lost = 0
-
-    def drain(self, stream: IO[bytes]) -> None:
-        """Read a stream to its end."""
-        with stream, contextlib.suppress(OSError):
-            while chunk := os.read(stream.fileno(), 65536):
-                self.add(chunk)
-
-    def add(self, chunk: bytes) -> None:
-        """Take the next part."""
-        room = self._half - len(self._head)
-        self._head += chunk[:room]
-        self._tail += chunk[room:] if room > 0 else chunk
-        surplus = len(self._tail) - self._half
-        if surplus > 0:
-            del self._tail[:surplus]
-            self._lost += surplus
-
-    def text(self) -> str:
-        """Return what was kept; a note stands where something is missing."""
-        gap = f"\n[{self._lost} bytes left out]\n" if self._lost else ""
-        head, tail = self._head, self._tail
-        if not gap:
-            return (head + tail).decode(errors="replace")
-        return head.decode(errors="replace") + gap + tail.decode(errors="replace")
 
 
 def environment(environ: Mapping[str, str], home: pathlib.Path) -> dict[str, str]:
@@ -218,9 +257,19 @@ def environment(environ: Mapping[str, str], home: pathlib.Path) -> dict[str, str
     }
 
 
-def clean(text: str) -> str:
-    """Remove terminal colours and other escapes."""
-    return _ANSI.sub("", text)
+def _drain(stream: IO[bytes], kept: output.Capture) -> None:
+    with stream, contextlib.suppress(OSError):
+        while chunk := os.read(stream.fileno(), 65536):
+            kept.add(chunk)
+
+
+def _limit(pid: int) -> None:
+    """Limit a process that was just started, unless it has ended already."""
+    with contextlib.suppress(ProcessLookupError):
+        for kind, most in _RESOURCES.items():
+            _, hard = resource.prlimit(pid, kind)
+            if hard == resource.RLIM_INFINITY or hard > most:
+                resource.prlimit(pid, kind, (most, most))
 
 
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
@@ -234,21 +283,3 @@ def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
 def _signal_group(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-
-
-def _reason(code: int) -> str:
-    """Return upstream's words for an exit code; a negative one is a signal."""
-    if code == 0:
-        return ""
-    if code > 0:
-        return f"exit status {code}"
-    try:
-        return f"signal: {_SIGNALS[signal.Signals(-code)]}"
-    except (ValueError, KeyError):
-        return f"signal: signal {-code}"
-
-
-def _start_error(binary: str, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError) and "/" not in binary:
-        return f'exec: "{binary}": executable file not found in $PATH'
-    return f"fork/exec {binary}: {(error.strerror or str(error)).lower()}"

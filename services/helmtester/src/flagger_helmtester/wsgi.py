@@ -5,4 +5,4 @@ import os
 from . import create_app, settings
 
 _settings = settings.from_environ()
-app = create_app(_settings, settings.program(_settings, os.environ))
+app = create_app(_settings, settings.program(_settings, os.environ), os.environ)

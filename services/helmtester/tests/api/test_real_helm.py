@@ -4,20 +4,22 @@ import concurrent.futures
 import pathlib
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
-from tools.cluster import controlplane, gobuild, settings
+from tools.cluster import controlplane, gobuild, ports, settings
 
 # Building Helm takes minutes when the cache is empty.
 pytestmark = [pytest.mark.api, pytest.mark.timeout(1200)]
 
 Start = Callable[..., Any]
+Grant = Callable[[str, list[dict[str, Any]], dict[str, str]], None]
 Until = Callable[[str, Callable[[], bool]], None]
 
-ROLE_RULES: list[dict[str, Any]] = [
+RESULT = "X-Flagger-Test-Result"
+RULES: list[dict[str, Any]] = [
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch", "update"]},
     {
         "apiGroups": [""],
@@ -43,19 +45,6 @@ spec:
 
 
 @pytest.fixture(scope="session")
-def plane() -> Iterator[controlplane.ControlPlane]:
-    options = controlplane.Options(
-        users={"helmtester": "companions", "stranger": "companions"}, controllers=False
-    )
-    try:
-        running = controlplane.ControlPlane.start(options)
-    except settings.ClusterError as error:
-        pytest.skip(f"no control plane: {error}")
-    with running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def helm() -> pathlib.Path:
     try:
         return gobuild.binary("helm")
@@ -64,23 +53,12 @@ def helm() -> pathlib.Path:
 
 
 @pytest.fixture
-def namespace(plane: controlplane.ControlPlane) -> str:
+def namespace(plane: controlplane.ControlPlane, grant: Grant) -> str:
     """A namespace where the user `helmtester` has the rights of the README."""
     name = f"helm-{uuid.uuid4().hex[:8]}"
-    group = "rbac.authorization.k8s.io"
-    metadata = {"name": "helmtester"}
     with plane.client() as admin:
         admin.create("/api/v1/namespaces", {"metadata": {"name": name}})
-        rbac = f"/apis/{group}/v1/namespaces/{name}"
-        admin.create(f"{rbac}/roles", {"metadata": metadata, "rules": ROLE_RULES})
-        admin.create(
-            f"{rbac}/rolebindings",
-            {
-                "metadata": metadata,
-                "roleRef": {"apiGroup": group, "kind": "Role", "name": "helmtester"},
-                "subjects": [{"apiGroup": group, "kind": "User", "name": "helmtester"}],
-            },
-        )
+    grant(name, RULES, {"kind": "User", "name": "helmtester"})
     return name
 
 
@@ -112,8 +90,17 @@ def pod_of(namespace: str) -> str:
 
 def finish(plane: controlplane.ControlPlane, namespace: str, phase: str) -> None:
     """Do what a kubelet does at the end of a pod."""
+    container = {
+        "name": "smoke",
+        "image": "example/smoke:1",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": {"terminated": {"exitCode": 0 if phase == "Succeeded" else 3}},
+    }
+    status = {"phase": phase, "containerStatuses": [container]}
     with plane.client() as admin:
-        admin.patch(pod_of(namespace) + "/status", {"status": {"phase": phase}})
+        admin.patch(pod_of(namespace) + "/status", {"status": status})
 
 
 def there(plane: controlplane.ControlPlane, namespace: str) -> bool:
@@ -122,20 +109,33 @@ def there(plane: controlplane.ControlPlane, namespace: str) -> bool:
 
 
 def test_a_release_passes_and_fails_its_test(
-    plane: controlplane.ControlPlane, namespace: str, release: str, helmtester: Any, until: Until
+    plane: controlplane.ControlPlane,
+    helm: pathlib.Path,
+    namespace: str,
+    release: str,
+    helmtesters: Start,
+    api_flags: list[str],
+    until: Until,
 ) -> None:
+    kubeconfig = str(plane.kubeconfig_of("helmtester"))
+    helmtester = helmtesters(
+        f"-helm-path={helm}", "-result-cache-ttl=0s", *api_flags, KUBECONFIG=kubeconfig
+    )
     cmd = f"test {release} -n {namespace}"
-    ask: dict[str, Any] = {"namespace": namespace, "metadata": {"returnCmdOutput": "true"}}
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(helmtester.post, cmd, **ask)
+        json = {"Accept": "application/json"}
+        asked = pool.submit(helmtester.post, cmd, namespace=namespace, headers=json)
         until("the test pod is there", lambda: there(plane, namespace))
         finish(plane, namespace, "Succeeded")
-        passed = asked.result()
-        assert passed.status_code == 200
-        assert "Phase:          Succeeded" in passed.text
+        passed = asked.result().json()
+        assert (passed["result"], passed["revision"]) == ("passed", 1)
+        assert "Phase:          Succeeded" in passed["output"]
+        assert [(t["name"], t["phase"]) for t in passed["tests"]] == [
+            ("podinfo-smoke", "Succeeded")
+        ]
         with plane.client() as admin:
             before = admin.get(pod_of(namespace))["metadata"]["uid"]
-        asked = pool.submit(helmtester.post, cmd, **ask)
+        asked = pool.submit(helmtester.post, cmd, namespace=namespace)
 
         def renewed() -> bool:
             with plane.client() as admin:
@@ -145,8 +145,9 @@ def test_a_release_passes_and_fails_its_test(
         until("the test pod is new", renewed)
         finish(plane, namespace, "Failed")
         failed = asked.result()
-    assert failed.status_code == 500
-    assert failed.text.startswith(f"command {cmd} failed: ")
+    assert (failed.status_code, failed.headers[RESULT]) == (500, "failed")
+    head = f"command {cmd} failed: test podinfo-smoke: Failed, exit code 3\n"
+    assert failed.text.startswith(head)
     assert failed.text.endswith(": exit status 1")
     assert "Phase:          Failed" in failed.text
 
@@ -159,7 +160,7 @@ def test_two_requests_make_one_test_pod(
         asked = [
             pool.submit(helmtester.post, f"test {release}", namespace=namespace) for _ in range(2)
         ]
-        until("both ask", lambda: helmtester.metric("flagger_helmtester_requests") == 2)
+        until("both ask", lambda: helmtester.metric("flagger_helmtester_queue_depth") == 1)
         until("the test pod is there", lambda: there(plane, namespace))
         finish(plane, namespace, "Succeeded")
         assert [future.result().status_code for future in asked] == [200, 200]
@@ -169,7 +170,7 @@ def test_two_requests_make_one_test_pod(
 
 def test_a_missing_release_is_a_failure(namespace: str, helmtester: Any) -> None:
     response = helmtester.post("test podinfo", namespace=namespace)
-    assert response.status_code == 500
+    assert (response.status_code, response.headers[RESULT]) == (500, "release-not-found")
     assert "release: not found" in response.text
 
 
@@ -183,9 +184,53 @@ def test_missing_rights_are_a_failure_that_names_them(
     kubeconfig = str(plane.kubeconfig_of("stranger"))
     helmtester = helmtesters(f"-helm-path={helm}", KUBECONFIG=kubeconfig)
     response = helmtester.post(f"test {release}", namespace=namespace)
-    assert response.status_code == 500
+    assert (response.status_code, response.headers[RESULT]) == (500, "forbidden")
+    assert response.headers["X-Flagger-Missing-Right"] == "list secrets"
     assert 'User "stranger" cannot' in response.text
-    assert 'resource "secrets"' in response.text
+
+
+def test_helm_acts_with_the_rights_of_the_tenants_account(
+    plane: controlplane.ControlPlane,
+    helm: pathlib.Path,
+    namespace: str,
+    release: str,
+    helmtesters: Start,
+    grant: Grant,
+    until: Until,
+) -> None:
+    """The process itself may do nothing here but act as that account."""
+    kubeconfig = str(plane.kubeconfig_of("stranger"))
+    helmtester = helmtesters(f"-helm-path={helm}", "-impersonate=tests", KUBECONFIG=kubeconfig)
+    denied = helmtester.post(f"test {release}", namespace=namespace)
+    # All that Helm says when it may not act as somebody.
+    assert "Kubernetes cluster unreachable: unknown" in denied.text
+    act = {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]}
+    grant(namespace, [{**act, "resourceNames": ["tests"]}], {"kind": "User", "name": "stranger"})
+    denied = helmtester.post(f"test {release}", namespace=namespace)
+    assert denied.headers["X-Flagger-Missing-Right"] == "list secrets"
+    grant(namespace, RULES, {"kind": "ServiceAccount", "name": "tests"})
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(helmtester.post, f"test {release}", namespace=namespace)
+        until("the test pod is there", lambda: there(plane, namespace))
+        finish(plane, namespace, "Succeeded")
+        assert asked.result().status_code == 200
+
+
+def test_an_api_server_that_is_away_is_unavailable(
+    helm: pathlib.Path, helmtesters: Start, tmp_path: pathlib.Path
+) -> None:
+    server = f"https://127.0.0.1:{ports.free('127.0.0.1')}"
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c"}}],
+        "current-context": "c",
+    }
+    (tmp_path / "config").write_text(yaml.safe_dump(config))
+    kubeconfig = str(tmp_path / "config")
+    response = helmtesters(f"-helm-path={helm}", KUBECONFIG=kubeconfig).post("test podinfo")
+    assert (response.status_code, response.headers[RESULT]) == (503, "unavailable")
 
 
 def test_a_test_that_never_ends_is_stopped_and_can_be_repeated(
@@ -199,7 +244,7 @@ def test_a_test_that_never_ends_is_stopped_and_can_be_repeated(
     kubeconfig = str(plane.kubeconfig_of("helmtester"))
     helmtester = helmtesters(f"-helm-path={helm}", KUBECONFIG=kubeconfig)
     stuck = helmtester.post(f"test {release} --timeout 2s", namespace=namespace)
-    assert stuck.status_code == 500
+    assert (stuck.status_code, stuck.headers[RESULT]) == (500, "timeout")
     assert "timed out waiting for the condition" in stuck.text
     with plane.client() as admin:
         before = admin.get(pod_of(namespace))["metadata"]["uid"]

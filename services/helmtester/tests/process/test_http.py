@@ -99,7 +99,7 @@ def test_a_test_over_its_time_is_killed(helmtesters: Start, fake: Any) -> None:
 def test_a_missing_program_fails_tests_and_readiness(helmtesters: Start) -> None:
     helmtester = helmtesters("-helm-path=no-such-helm")
     reason = 'exec: "no-such-helm": executable file not found in $PATH'
-    assert answer(helmtester.post()) == (500, f"command test podinfo failed: : {reason}", PLAIN)
+    assert answer(helmtester.post()) == (503, f"command test podinfo failed: : {reason}", PLAIN)
     assert answer(requests.get(helmtester.url("/readyz"), timeout=60)) == (503, reason, PLAIN)
     assert answer(requests.get(helmtester.url("/healthz"), timeout=60)) == (200, "OK", PLAIN)
 
@@ -197,14 +197,14 @@ def test_the_same_hook_joins_the_running_test(fresh: Any, fake: Any, until: Unti
                 timeout=0.2,
             )
         second = pool.submit(fresh.post, cmd="helm test podinfo", **ask)
-        until("three ask", lambda: fresh.metric("flagger_helmtester_requests") == 3)
+        until("three ask", lambda: fresh.metric("flagger_helmtester_queue_depth") == 2)
         assert fresh.metric("flagger_helmtester_running") == 1
         fake.go()
         assert answer(first.result()) == answer(second.result()) == (200, "passed\n", PLAIN)
     assert len(fake.calls()) == 1
     until("joined", lambda: fresh.metric("flagger_helmtester_joined_total") == 2)
-    assert fresh.metric('flagger_helmtester_tests_total{result="passed"}') == 1
-    fresh.post()
+    assert fresh.metric('flagger_helmtester_tests_total{namespace="test",result="passed"}') == 1
+    fresh.post(metadata={"cache": "false"})
     assert len(fake.calls()) == 2
 
 
@@ -215,7 +215,7 @@ def test_two_canaries_of_one_release_take_turns(fresh: Any, fake: Any, until: Un
         until("helm runs", lambda: len(fake.calls()) == 1)
         second = pool.submit(fresh.post, name="other")
         third = pool.submit(fresh.post, checksum="b")
-        until("three ask", lambda: fresh.metric("flagger_helmtester_requests") == 3)
+        until("three ask", lambda: fresh.metric("flagger_helmtester_queue_depth") == 2)
         assert (fresh.metric("flagger_helmtester_running"), len(fake.calls())) == (1, 1)
         fake.go()
         assert [f.result().status_code for f in (first, second, third)] == [200, 200, 200]
@@ -231,7 +231,7 @@ def test_too_many_requests_are_sent_away_and_probes_still_answer(
     fake.plan(wait=True)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         asked = [pool.submit(helmtester.post, checksum=checksum) for checksum in "ab"]
-        until("two ask", lambda: helmtester.metric("flagger_helmtester_requests") == 2)
+        until("two ask", lambda: helmtester.metric("flagger_helmtester_queue_depth") == 1)
         refused = helmtester.post(checksum="c")
         assert answer(refused) == (429, "too many tests are running or waiting", PLAIN)
         assert int(refused.headers["Retry-After"]) > 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flagger_helmtester import helm
+from flagger_helmtester import helm, outcome
 
 Until = Callable[[str, Callable[[], bool]], None]
 Build = Callable[..., helm.Helm]
@@ -65,7 +65,7 @@ def test_helm_gets_a_small_environment(fake: Any, build: Build, tmp_path: pathli
 
 def test_the_time_limit_ends_the_whole_group(fake: Any, build: Build, until: Until) -> None:
     fake.plan(wait=True, output="so far", child=True)
-    assert build(limit=3.0).run(["test"]) == helm.Outcome("so far", "signal: killed")
+    assert build(limit=3.0).run(["test"]) == helm.Outcome("so far", "signal: killed", helm.End.TIME)
     (call,) = fake.calls()
     until("helm and its child are gone", lambda: gone(call["pid"]) and gone(call["child"]))
 
@@ -90,27 +90,14 @@ def test_output_is_bounded(fake: Any, build: Build) -> None:
     output = build().run(["test"]).output
     assert output.startswith("<xxx")
     assert output.endswith("xxx>")
-    assert f"[{300_002 - helm.OUTPUT_BYTES} bytes left out]" in output
-    assert len(output) < helm.OUTPUT_BYTES + 100
-
-
-@pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 30])
-@pytest.mark.parametrize("chunk", [1, 3, 30])
-def test_nothing_is_left_out_of_short_output(size: int, chunk: int) -> None:
-    text = "abcdefghijklmnopqrstuvwxyz0123"[:size]
-    kept = helm.Bounded(10)
-    for start in range(0, size, chunk):
-        kept.add(text[start : start + chunk].encode())
-    if size <= 10:
-        assert kept.text() == text
-    else:
-        assert kept.text() == f"{text[:5]}\n[{size - 10} bytes left out]\n{text[-5:]}"
+    assert f"\n... {300_002 - outcome.OUTPUT_BYTES} bytes left out ...\n" in output
+    assert len(output) < outcome.OUTPUT_BYTES + 100
 
 
 def test_a_missing_program_is_a_failure(tmp_path: pathlib.Path) -> None:
     missing = 'exec: "helm": executable file not found in $PATH'
     program = helm.Helm("helm", tmp_path / "home", 1.0, {"PATH": str(tmp_path)})
-    assert program.run(["test"]) == helm.Outcome("", missing)
+    assert program.run(["test"]) == helm.Outcome("", missing, helm.End.NO_START)
     assert program.available() == missing
     path = str(tmp_path / "helm")
     program = helm.Helm(path, tmp_path / "home", 1.0, {})
@@ -133,6 +120,53 @@ def test_stopping_ends_what_runs_and_starts_nothing_more(
     until("helm runs", lambda: bool(fake.calls()))
     program.stop_all()
     runner.join(60)
-    assert outcomes == [helm.Outcome("", "signal: terminated")]
-    assert program.run(["test"]) == helm.Outcome("", "signal: terminated")
+    stopped = helm.Outcome("", "signal: terminated", helm.End.STOP)
+    assert outcomes == [stopped]
+    assert program.run(["test"]) == stopped
+    with pytest.raises(OSError, match="not started any more"):
+        program.query(["status"])
     assert len(fake.calls()) == 1
+
+
+def test_a_run_that_nobody_wants_any_more_is_stopped(fake: Any, build: Build, until: Until) -> None:
+    fake.plan(wait=True, child=True)
+    outcome = build().run(["test"], lambda: not fake.calls())
+    assert outcome == helm.Outcome("", "signal: terminated", helm.End.STOP)
+    (call,) = fake.calls()
+    until("helm and its child are gone", lambda: gone(call["pid"]) and gone(call["child"]))
+    assert build().run(["test"], lambda: False).end is helm.End.STOP
+    assert len(fake.calls()) == 1
+
+
+def test_a_run_has_limits(fake: Any, build: Build, until: Until) -> None:
+    fake.plan(wait=True)
+    runner = threading.Thread(target=build().run, args=(["test"],))
+    runner.start()
+
+    def limited() -> bool:
+        limits = pathlib.Path(f"/proc/{fake.calls()[0]['pid']}/limits").read_text()
+        fields = {line[:26].strip(): line[26:].split()[1] for line in limits.splitlines()}
+        return (fields["Max core file size"], fields["Max file size"]) == ("0", str(64 << 20))
+
+    try:
+        until("helm runs", lambda: bool(fake.calls()))
+        until("helm is limited", limited)
+    finally:
+        fake.go()
+        runner.join(60)
+
+
+def test_a_question_has_its_answer_without_warnings(fake: Any, build: Build) -> None:
+    fake.plan(status={"version": 3}, errors="WARNING: a file is readable by the group")
+    assert build().query(["status", "podinfo"]) == b'{"version": 3}'
+    fake.plan(status=None)
+    with pytest.raises(OSError, match="helm status: exit status 1"):
+        build().query(["status", "podinfo"])
+    assert [query["argv"] for query in fake.queries()] == [["status", "podinfo"]] * 2
+
+
+def test_the_directory_of_plugins_cannot_be_written_to(
+    build: Build, tmp_path: pathlib.Path
+) -> None:
+    build()
+    assert (tmp_path / "home" / "plugins").stat().st_mode & 0o777 == 0o555

@@ -17,6 +17,21 @@ def test_settings_travel_through_the_environment(monkeypatch: pytest.MonkeyPatch
         queue_size=0,
         queue_timeout=1.5,
         allow_debug=True,
+        release_namespaces="a,b",
+        default_namespace="pod",
+        per_namespace_concurrency=2,
+        failure_status=422,
+        result_cache_ttl=0.5,
+        cancel_on_disconnect=True,
+        legacy_types="http://loadtester.test/",
+        auth_token_file="/t",
+        auth_hmac_key_file="/k",
+        impersonate="tests",
+        jobs=True,
+        job_templates="a-*,b",
+        kube_api="https://localhost:6443",
+        kube_token_file="/token",
+        kube_ca_file="/ca.crt",
     )
     for name, value in flags.environ(settings.SERVICE, chosen).items():
         monkeypatch.setenv(name, value)
