@@ -3,12 +3,14 @@
 #
 # What a build may need from outside is put into the folder .build beforehand; all of it is optional
 # for images that do not use it:
-#   .build/bin/      static binaries: helm (helmtester, loadtester); kubectl, ghz, k6,
-#                    grpc_health_probe (loadtester, those that are there)
+#   .build/bin/      static binaries: helm (helmtester, loadtester); kubectl, ghz,
+#                    grpc_health_probe and yours, such as k6 (loadtester, those that are there)
+#   .build/share/    files for /usr/local/share of the loadtester: ghz/health.proto
 #   .build/wheels/   wheels of everything in locks/ that the image needs, and of hatchling. When there
 #                    are any, no package index is asked: the build needs no network. Hashes are
 #                    checked either way.
 #                      pip download --require-hashes -r locks/controller-clouds.txt -d .build/wheels
+# All but k6 and wheels is put there by: python -m tools.cluster programs
 # Without wheels, packages come from an index that pip is told about by the arguments PIP_*; files
 # they name can be in .build, too: .build/ca.crt is /build/ca.crt (PIP_CERT).
 # Only syntax of the classic builder: it builds every stage above its target, so cheap ones come first.
@@ -58,7 +60,7 @@ ENV PIP_INDEX_URL=$PIP_INDEX_URL PIP_EXTRA_INDEX_URL=$PIP_EXTRA_INDEX_URL \
 WORKDIR /build
 # LICENSE is only there because COPY needs one file that exists.
 COPY LICENSE .buil[d] ./
-RUN mkdir -p bin wheels && chmod -R a+rX bin && find bin -type f -exec chmod 755 {} +
+RUN mkdir -p bin share wheels && chmod -R a+rX bin share && find bin -type f -exec chmod 755 {} +
 COPY locks/all.txt locks/
 # `install ENVIRONMENT ARGUMENTS...`: pip, from the wheels if there are some.
 RUN python3 -m venv /build/pip && printf '%s\n' \
@@ -158,6 +160,7 @@ RUN for tool in bash bats curl hey jq wget wrk; do \
       && rm -rf /var/lib/apt/lists/*; \
     fi
 COPY --from=loadtester-environment /build/bin/ /usr/local/bin/
+COPY --from=loadtester-environment /build/share/ /usr/local/share/
 COPY --from=loadtester-environment /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH USER=flagger HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # Existing manifests start ./loadtester in the working directory.

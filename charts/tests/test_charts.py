@@ -51,6 +51,8 @@ CASES = {
         ("istio.enabled=true", "istio.gateway.enabled=true", "istio.tls.enabled=true"),
         ("appmesh.enabled=true", "meshName=global", "backends={podinfo.test}"),
         ("volumes[0].name=t", "volumes[0].configMap.name=bats", "env[0].name=A", "env[0].value=b"),
+        ("networkPolicy.enabled=true", "compat=true"),
+        ("policy.namespaces.test.shell=true", "auth.existingSecret=s", "auth.tokenKey=token"),
     ],
     "gatekeeper": [
         (),

@@ -305,7 +305,7 @@ def test_more_of_everything(render: Render) -> None:
     assert found["nodeSelector"] == {"disk": "ssd"}
 
 
-@pytest.mark.parametrize("chart", ["loadtester", "gatekeeper", "helmtester"])
+@pytest.mark.parametrize("chart", ["gatekeeper", "helmtester"])
 def test_network_policy(render: Render, chart: str) -> None:
     assert not of(render(chart), "NetworkPolicy")
     (policy,) = of(render(chart, "networkPolicy.enabled=true"), "NetworkPolicy")

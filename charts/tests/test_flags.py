@@ -41,6 +41,11 @@ def parse(service: str, arguments: list[str]) -> dict[str, Any]:
     [
         ("loadtester", ()),
         ("loadtester", ("cmd.timeout=5m", "cmd.namespaceRegexp=^test$")),
+        ("loadtester", ("compat=true",)),
+        ("loadtester", ("allowShell=true", "allowedCommands={hey,jq}", "files={/a,/b}")),
+        ("loadtester", ("limits.concurrency=5", "limits.duration=5m", "limits.requests=1000000")),
+        ("loadtester", ("limits.perNamespace=2", "limits.background=9", "limits.queue=0")),
+        ("loadtester", ("auth.existingSecret=s", "auth.tokenKey=t", "auth.hmacKey=h")),
         ("gatekeeper", ()),
         ("gatekeeper", ("store.type=sqlite",)),
         ("gatekeeper", ("store.type=memory",)),

@@ -62,10 +62,18 @@ def load(arguments: argparse.Namespace) -> int:
 
 def build(_: argparse.Namespace) -> int:
     """Build and download every program, without starting anything."""
-    for name in gobuild.PROGRAMS:
+    for name in (*gobuild.PROGRAMS, *gobuild.LOAD_TOOLS):
         progress.result(f"{name}={gobuild.binary(name)}")
     for name in ("kubectl", "traefik"):
         progress.result(f"{name}={wheels.binary(name)}")
+    return 0
+
+
+def programs(_: argparse.Namespace) -> int:
+    """Put the programs of the images into .build, for `docker build` and `docker compose`."""
+    folder = settings.REPOSITORY / ".build"
+    suite.put_programs(folder)
+    progress.result(str(folder))
     return 0
 
 
@@ -91,7 +99,7 @@ def images(arguments: argparse.Namespace) -> int:
 
 COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     function.__name__: function
-    for function in (up, down, status, kubeconfig, env, load, build, images)
+    for function in (up, down, status, kubeconfig, env, load, build, programs, images)
 }
 
 IMAGES: Final = {"load": "+", "images": "*"}

@@ -85,6 +85,28 @@ PEERS: Final = {
 }
 """What we are only compared with: built when it is asked for."""
 
+LOAD_TOOLS: Final = {
+    program.name: program
+    for program in (
+        Program(
+            "ghz",
+            settings.GHZ,
+            "go/grpc",
+            "github.com/bojand/ghz/cmd/ghz",
+            (("main.version", settings.GHZ),),
+        ),
+        Program(
+            "grpc_health_probe",
+            settings.GRPC_HEALTH_PROBE,
+            "go/grpc",
+            "github.com/grpc-ecosystem/grpc-health-probe",
+            (("main.versionTag", settings.GRPC_HEALTH_PROBE),),
+        ),
+        Program("grpc_health", settings.GRPC_HEALTH, "go/grpc", "."),
+    )
+}
+"""What the load tester's image has, and what its tests need: built for that image."""
+
 DATA_PLANES: Final = {
     program.name: program
     for program in (
@@ -125,7 +147,7 @@ def binary(name: str) -> pathlib.Path:
     Raises:
         ClusterError: there is no Go, or the build failed.
     """
-    program = {**PROGRAMS, **PEERS, **DATA_PLANES}[name]
+    program = {**PROGRAMS, **PEERS, **LOAD_TOOLS, **DATA_PLANES}[name]
     return cache.made(program.key(), lambda folder: _build(program, folder / name)) / name
 
 

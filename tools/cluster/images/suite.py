@@ -4,8 +4,9 @@ import contextlib
 import pathlib
 import re
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from tools.cluster import gobuild, progress, settings, wheels
@@ -15,6 +16,17 @@ TARGETS: Final = ("podinfo", "controller", "gatekeeper", "helmtester", "loadtest
 """In the order of the Dockerfile: the classic builder builds every stage above its target."""
 PREFIX: Final = "flagger-py/"
 VERSION_FILE: Final = settings.REPOSITORY / "libs/common/src/flagger_common/version.py"
+PROGRAMS: Final[dict[str, Callable[[], pathlib.Path]]] = {
+    "helm": lambda: gobuild.binary("helm"),
+    "kubectl": lambda: wheels.binary("kubectl"),
+    "ghz": lambda: gobuild.binary("ghz"),
+    "grpc_health_probe": lambda: gobuild.binary("grpc_health_probe"),
+}
+"""What images have in /usr/local/bin, see the head of the Dockerfile. Not k6: its licence is the
+AGPL, so whoever wants it in an image puts it there."""
+HEALTH_PROTO: Final = "ghz/health.proto"
+"""Description of gRPC's health service in /usr/local/share, for ghz. Upstream has it in /tmp/ghz,
+which is an empty folder in our pods."""
 UNUSED: Final = ("tests", "__pycache__", "*.egg-info")
 
 
@@ -59,11 +71,22 @@ def _context() -> Iterator[pathlib.Path]:
         parts = [rule.removeprefix("!") for rule in rules if rule.startswith("!")]
         for part in ("Dockerfile", ".dockerignore", *parts):
             _copy(root / part, folder / part)
-        programs = folder / ".build" / "bin"
-        programs.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(gobuild.binary("helm"), programs / "helm")
-        shutil.copy2(wheels.binary("kubectl"), programs / "kubectl")
+        put_programs(folder / ".build")
         yield folder
+
+
+def put_programs(folder: pathlib.Path) -> None:
+    """Put what the Dockerfile takes from outside into its folder .build; leave the rest there.
+
+    Raises:
+        ClusterError: a program cannot be built or downloaded.
+    """
+    for name, binary in PROGRAMS.items():
+        _copy(binary(), folder / "bin" / name)
+    description = folder / "share" / HEALTH_PROTO
+    description.parent.mkdir(parents=True, exist_ok=True)
+    argv = [str(gobuild.binary("grpc_health")), "proto"]
+    description.write_bytes(subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout)
 
 
 def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
