@@ -120,8 +120,8 @@ def with_payload(view: PayloadView) -> Callable[[], flask.Response]:
     """Decode, validate and authorise the body before calling the view with the payload.
 
     A body that is no payload gets 400 without a body, a caller who is not known 401, a namespace
-    that is not served 403 ``Forbidden`` (loadtester.md sections 2.1, 2.2 and 8.2.4). The view never
-    sees the caller's token.
+    that is not served 403 ``Forbidden`` (loadtester.md sections 2.1, 2.2 and 8.2.4). The payload of
+    the view does not hold the caller's token: that is `caller_token`.
     """
 
     @functools.wraps(view)
@@ -132,7 +132,8 @@ def with_payload(view: PayloadView) -> Callable[[], flask.Response]:
             logger.warning("payload refused: %s", error, extra={"path": flask.request.path})
             return text(400)
         flask.g.canary = payload.canary
-        if refused := unknown_caller(payload.metadata.get(callers.TOKEN, "")):
+        flask.g.caller_token = payload.metadata.get(callers.TOKEN, "")
+        if refused := unknown_caller(caller_token()):
             return refused
         payload = callers.without_token(payload)
         if not kit().namespaces.allows(payload.namespace):
@@ -141,6 +142,12 @@ def with_payload(view: PayloadView) -> Callable[[], flask.Response]:
         return view(payload)
 
     return wrapper
+
+
+def caller_token() -> str:
+    """Return the token in the metadata of the present payload, empty without one."""
+    token: str = flask.g.get("caller_token", "")
+    return token
 
 
 def unknown_caller(token: str = "") -> flask.Response | None:

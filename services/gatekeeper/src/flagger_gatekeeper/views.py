@@ -36,7 +36,7 @@ class Compatible:
 
     def check(self, sent: Payload, key: gates.GateKey) -> flask.Response:
         """Answer 200 only for a gate that is known to be open, 503 if nobody knows."""
-        caller = self._admit(Verb.CHECK, key.namespace, sent.metadata.get("token", ""))
+        caller = self._admit(Verb.CHECK, key.namespace, flaskkit.caller_token())
         question = checks.Question(caller.by, audit.clip(sent.phase), _kept(sent.checksum))
         try:
             verdict = self._desk.check(key, question, now())
