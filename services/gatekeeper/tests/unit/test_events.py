@@ -29,6 +29,7 @@ class Server:
     def __init__(self, created: int = 201) -> None:
         self.created = created
         self.written: list[events.Object] = []
+        self.asked: list[str] = []
         self.reached = threading.Event()
         self.opened = threading.Event()
         self.opened.set()
@@ -37,6 +38,7 @@ class Server:
         self, method: str, path: str, seconds: float, body: events.Object | None
     ) -> tuple[int, bytes]:
         del seconds
+        self.asked.append(path.rpartition("/canaries/")[2])
         self.reached.set()
         assert self.opened.wait(30)
         if "away" in path:
@@ -108,6 +110,8 @@ def test_what_cannot_be_written_is_counted_and_the_next_one_is_written() -> None
     told.recorder.tell(KEY, entry())
     told.recorder.stop()
     assert told.results() == {"failed": 1, "absent": 3, "written": 1}
+    assert server.asked[:2] == ["away", "unknown"], "odd names make no odd paths"
+    assert server.asked[2] == "podinfo"
     refused = Told(Server(created=403))
     refused.recorder.tell(KEY, entry())
     refused.recorder.stop()
