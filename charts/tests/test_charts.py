@@ -61,6 +61,7 @@ CASES = {
         ("store.type=memory", "serviceMonitor.enabled=true"),
         ("networkPolicy.enabled=true", "podMonitor.enabled=true"),
         ("auth.mode=kubernetes", "auth.accessReview=true"),
+        ("gates.events=true", "store.type=sqlite"),
         ("auth.mode=static", "auth.secretName=s", "auth.policy=true", "auth.checkToken=true"),
     ],
     "helmtester": [

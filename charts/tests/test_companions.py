@@ -107,6 +107,7 @@ def test_gatekeeper_keeps_gates_in_config_maps(render: Render) -> None:
         "-once-grace=5m",
         "-auto-reset=false",
         "-audit-retention=2160h",
+        "-events=false",
         "-ui=true",
         "-auth-mode=none",
         "-allow-anonymous-mutations=false",
@@ -142,6 +143,20 @@ def test_gatekeeper_may_ask_the_api_server_about_callers(render: Render) -> None
         assert binding["roleRef"]["name"] == role["metadata"]["name"]
         assert pod(objects)["automountServiceAccountToken"] is True
     assert not of(render("gatekeeper", mode, "rbac.create=false"), "ClusterRole")
+
+
+def test_gatekeeper_may_write_events_if_it_shall(render: Render) -> None:
+    for settings in (("gates.events=true",), ("gates.events=true", "store.type=sqlite")):
+        objects = render("gatekeeper", *settings)
+        (role,) = of(objects, "ClusterRole")
+        assert [(rule["resources"], rule["verbs"]) for rule in role["rules"]] == [
+            (["canaries"], ["get"]),
+            (["events"], ["create"]),
+        ]
+        assert pod(objects)["automountServiceAccountToken"] is True
+    both = render("gatekeeper", "gates.events=true", "auth.mode=kubernetes")
+    (role,) = of(both, "ClusterRole")
+    assert len(role["rules"]) == 3
 
 
 def test_gatekeeper_reads_tokens_and_grants_from_a_secret(render: Render) -> None:

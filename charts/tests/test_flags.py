@@ -49,6 +49,7 @@ def parse(service: str, arguments: list[str]) -> dict[str, Any]:
         ("gatekeeper", ()),
         ("gatekeeper", ("store.type=sqlite",)),
         ("gatekeeper", ("store.type=memory",)),
+        ("gatekeeper", ("gates.events=true",)),
         ("gatekeeper", ("gates.defaultMode=until", "gates.defaultTtl=1h", "gates.autoReset=true")),
         ("gatekeeper", ("auth.mode=kubernetes", "auth.accessReview=true", "auth.rateLimit=0")),
         ("gatekeeper", ("auth.mode=oidc", "auth.oidc.issuer=https://i", "auth.oidc.audience=a")),

@@ -14,6 +14,7 @@
 - -once-grace={{ .onceGrace }}
 - -auto-reset={{ .autoReset }}
 - -audit-retention={{ .auditRetention }}
+- -events={{ .events }}
 - -ui={{ .page }}
 {{- with .rules }}
 - {{ printf "-rules=%s" (toJson .) | quote }}
@@ -54,6 +55,11 @@
 {{/* Only the API server can be shared by several pods. */}}
 {{- define "gatekeeper.replicas" -}}
 {{- eq .Values.store.type "kubernetes" | ternary .Values.replicaCount (min 1 .Values.replicaCount) -}}
+{{- end -}}
+
+{{/* Not empty: rights in all namespaces are needed. */}}
+{{- define "gatekeeper.everywhere" -}}
+{{- if or (eq .Values.auth.mode "kubernetes") .Values.gates.events }}true{{ end -}}
 {{- end -}}
 
 {{- define "gatekeeper.claim" -}}

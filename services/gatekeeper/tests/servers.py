@@ -15,7 +15,7 @@ from typing import Any
 import requests
 from tools.cluster import controlplane, ports
 
-PATIENCE = 120.0
+PATIENCE = 90.0
 """Seconds. A server starts in one on a machine that has nothing else to do."""
 
 ROLE_RULES = [

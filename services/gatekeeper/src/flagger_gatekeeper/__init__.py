@@ -6,7 +6,7 @@ import flask
 
 from flagger_common import authz, flaskkit
 
-from . import api, desk, door, entrance, gates, rules, series, settings, views, watch
+from . import api, desk, door, entrance, events, gates, rules, series, settings, views, watch
 from .store import base
 from .ui import pages
 
@@ -44,7 +44,7 @@ def create_app(options: settings.Settings, store: base.GateStore) -> flask.Flask
     )
     counters = desk.Counters(kit.registry)
     kit.registry.register(series.Gates(store, counters.store_errors))
-    front = desk.Desk(store, counters, regime)
+    front = desk.Desk(store, counters, regime, _listeners(options, kit))
     streams = watch.Streams()
     kit.on_term.append(streams.stop)
     entry = door.Door(
@@ -56,3 +56,13 @@ def create_app(options: settings.Settings, store: base.GateStore) -> flask.Flask
         pages.register(app, front, entry.admit, tokens=tokens)
     api.register(app, front, entry.admit, streams, auto_reset=options.auto_reset)
     return app
+
+
+def _listeners(options: settings.Settings, kit: flaskkit.Kit) -> list[desk.Listener]:
+    """Return who is told of changes."""
+    if not options.events:
+        return []
+    recorder = events.recorder(options.kubeconfig, kit.registry)
+    recorder.start()
+    kit.on_exit.append(recorder.stop)
+    return [recorder.tell]

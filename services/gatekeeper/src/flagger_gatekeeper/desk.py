@@ -7,6 +7,7 @@ import dataclasses
 import datetime
 import logging
 import time
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import prometheus_client
@@ -17,6 +18,8 @@ from .store import base
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Listener = Callable[[gates.GateKey, audit.Entry], None]
+"""Is told of what was written; has to return at once."""
 
 _NEWCOMERS: Final = 200.0
 _NEWCOMERS_PER_SECOND: Final = 2.0
@@ -71,8 +74,15 @@ class Rules:
 class Desk:
     """Answers for one store. Times are passed in, UTC."""
 
-    def __init__(self, store: base.GateStore, counters: Counters, rules: Rules) -> None:
+    def __init__(
+        self,
+        store: base.GateStore,
+        counters: Counters,
+        rules: Rules,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
         self.store = store
+        self._listeners = listeners
         self.rules = rules
         self._counters = counters
         self._unwritten: dict[gates.GateKey, int] = {}
@@ -204,6 +214,8 @@ class Desk:
             "audit": audit.document(key.gate, entry),
         }
         logger.info("audit: %s of %s gate", entry.action, kind(key), extra=extra)
+        for listener in self._listeners:
+            listener(key, entry)
 
 
 def kind(key: gates.GateKey) -> str:

@@ -53,8 +53,13 @@ def can_wait(key: gates.GateKey) -> bool:
 
     Nothing waits for a rollback, and what cannot be the name of a Canary has none that waits.
     """
+    return can_exist(key) and key.gate != gates.ROLLBACK
+
+
+def can_exist(key: gates.GateKey) -> bool:
+    """Say whether there can be a Canary of these names in a cluster."""
     names = _LABEL.fullmatch(key.namespace) and _SUBDOMAIN.fullmatch(key.canary)
-    return names is not None and key.gate != gates.ROLLBACK
+    return names is not None
 
 
 def is_waiting(request: gates.Pending, now: datetime.datetime) -> bool:

@@ -48,7 +48,7 @@ class Settings:
     store_namespace: str = ""
     """Namespace of the `kubernetes` store's ConfigMaps; empty: the namespace of the pod."""
     kubeconfig: str = ""
-    """Login of the `kubernetes` store; empty: the pod's service account, or the usual places."""
+    """Login for the Kubernetes API; empty: the pod's service account, or the usual places."""
     default_mode: str = "sticky"
     """Mode of a gate that is opened without one: `sticky` as upstream, `once` or `until`."""
     default_ttl: float = 0.0
@@ -84,6 +84,8 @@ class Settings:
     """Let everybody open and close gates, as upstream does."""
     rules: str = ""
     """JSON list of what some gates ask for beyond being open, see `rules.Rulebook`."""
+    events: bool = False
+    """Write a Kubernetes Event on the Canary when somebody changes one of its gates."""
     ui: bool = True
     """Serve the web page at `/ui`."""
     rate_limit: int = 100
@@ -99,7 +101,7 @@ _OPTIONS: Final = (
     ("store", click.Choice(["kubernetes", "sqlite", "memory"]), "where gates are kept"),
     ("store-dsn", str, "path of the file of the sqlite store"),
     ("store-namespace", str, "namespace of the kubernetes store, empty: the pod's own"),
-    ("kubeconfig", str, "login of the kubernetes store, empty: the pod's service account"),
+    ("kubeconfig", str, "login for the Kubernetes API, empty: the pod's service account"),
     ("default-mode", click.Choice(["sticky", "once", "until"]), "mode of gates opened without one"),
     ("default-ttl", flags.Duration(), "how long opened gates stay open, 0: until closed"),
     ("once-grace", flags.Duration(), "how long a once approval is good for the same question"),
@@ -119,6 +121,7 @@ _OPTIONS: Final = (
     ("check-token-file", str, "file with the secret of checks, empty: checks are open"),
     ("trusted-proxy-cidr", str, "proxies whose X-Forwarded-User is believed"),
     ("allow-anonymous-mutations", bool, "let everybody open and close gates"),
+    ("events", bool, "write Kubernetes Events on Canaries about changes of their gates"),
     ("ui", bool, "serve the web page at /ui"),
     ("rules", str, "JSON list of approvals and hours that some gates ask for"),
     ("rate-limit", click.IntRange(0), "requests a second of an address, 0: no limit"),

@@ -18,6 +18,8 @@ class Issuer:
     def __init__(self) -> None:
         self.now = 0.0
         self.asked = 0
+        self.looks = threading.Semaphore(0)
+        """Released by each look at the clock, which comes behind the look at what is known."""
         self.answer: Callable[[], dict[str, str]] = lambda: {"one": "key"}
 
     def fetch(self) -> dict[str, str]:
@@ -28,7 +30,11 @@ class Issuer:
         raise base.StoreUnavailableError("away")
 
     def keys(self) -> keys.Keys[str]:
-        return keys.Keys(self.fetch, lambda: self.now)
+        return keys.Keys(self.fetch, self.clock)
+
+    def clock(self) -> float:
+        self.looks.release()
+        return self.now
 
 
 class Hurdle:
@@ -96,11 +102,14 @@ def test_an_issuer_that_is_away_vouches_for_nobody_for_long() -> None:
         first = pool.submit(known.find, "one")
         try:
             assert hurdle.reached.wait(PATIENCE)
+            issuer.looks = threading.Semaphore(0)
             second = pool.submit(known.find, "one")
+            assert issuer.looks.acquire(timeout=PATIENCE)
         finally:
             hurdle.opened.set()
         for one in (first, second):
             with pytest.raises(base.StoreUnavailableError, match="away"):
                 one.result(PATIENCE)
+    assert issuer.asked == 2, "whoever has waited shares the failure"
     issuer.answer = lambda: {"one": "key"}
     assert known.find("one") == "key", "it is back"

@@ -41,6 +41,7 @@ def test_settings_travel_through_the_environment(monkeypatch: pytest.MonkeyPatch
         once_grace=5.0,
         audit_retention=3600.0,
         auto_reset=True,
+        events=True,
         auth_mode="static",
         token_file="/tokens",
         policy_file="/policy",
