@@ -34,6 +34,8 @@ def _flag(name: str, kind: Any, text: str) -> Callable[[Callable[..., Any]], Cal
 @_flag("max-output", click.IntRange(1024), "Bytes of output kept per task.")
 @_flag("max-body", click.IntRange(1024), "Largest request body in bytes.")
 @_flag("shutdown-timeout", flags.Duration(), "How long blocking tasks may go on after SIGTERM.")
+@_flag("locust-master", str, "Locust master that runs all Locust tests, say http://locust:8089.")
+@_flag("allow-inline-locustfile", bool, "Whether hooks may bring locustfiles, which are code.")
 def command(**values: Any) -> Settings:
     """Run load tests and acceptance tests for canary analyses."""
     return Settings(**values)

@@ -57,6 +57,12 @@ class Settings:
     shutdown_timeout: float = 60.0
     """Seconds that blocking tasks may go on after SIGTERM; then they are killed."""
 
+    locust_master: str = ""
+    """URL of a Locust master's web API, which runs all Locust tests; empty for headless ones."""
+
+    allow_inline_locustfile: bool = False
+    """Whether hooks may bring locustfiles: they are code, which runs in this container."""
+
     def limits(self) -> Limits:
         """Return what the runner has to enforce."""
         return Limits(

@@ -1,9 +1,10 @@
 """The task types: ``metadata.type`` to the file that knows it."""
 
+import pathlib
 from collections.abc import Mapping
 from typing import Final
 
-from . import base, bash, concord, helm, kubectl, ngrinder, shell
+from . import base, bash, concord, helm, kubectl, locust, ngrinder, shell
 
 TASKS: Final[Mapping[str, base.TaskType]] = {
     "cmd": shell.TASK,
@@ -13,6 +14,8 @@ TASKS: Final[Mapping[str, base.TaskType]] = {
     "kubectl": kubectl.TASK,
     "concord": concord.TASK,
     "ngrinder": ngrinder.TASK,
+    # Other tasks may use every file of the container, too.
+    **locust.make(locust.Options(directories=(pathlib.Path("/"),))),
 }
 DEFAULT: Final = "cmd"
 
