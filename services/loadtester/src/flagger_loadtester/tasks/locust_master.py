@@ -6,6 +6,8 @@ of Locust 2.47.
 
 import dataclasses
 import threading
+import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from flagger_common.payload import CanaryWebhookPayload
@@ -15,8 +17,12 @@ from ..results import locust as results
 from . import base, locust_plan, remote
 
 _IDLE: Final = frozenset({"ready", "stopped"})
-_AGE: Final = 2.0
-"""Seconds for which the master repeats its last answer about requests."""
+_PERIOD: Final = 5.0
+"""Seconds between two looks; more than two, for which the master repeats its last answer."""
+_SETTLE: Final = 6.0
+"""Seconds from the end of a test until all figures are in: workers send theirs every three."""
+_EARLY: Final = 2.0
+"""Seconds by which the master's clock may be ahead of ours."""
 _MOUNTED: Final = ("locustfile", "file", "path", "tags", "excludeTags")
 
 
@@ -69,6 +75,9 @@ class Distributed:
     workers: int
     """How many have to be connected."""
 
+    clock: Callable[[], float] = time.monotonic
+    """Seconds, from anywhere."""
+
     @property
     def label(self) -> str:
         """See `base.Work`."""
@@ -110,24 +119,28 @@ class Distributed:
             return Outcome("", self._busy())
         if before["worker_count"] < self.workers:
             return Outcome("", self._too_few(before["worker_count"]))
+        end = self.clock() + self.plan.run_time - _EARLY
         self.master.start(self.plan)
-        pause = self.plan.run_time + _AGE
-        while context.pause(pause):
-            after = self.master.requests()
-            if after.get("state") in _IDLE:
-                return self._judge(before, after)
-            pause = _AGE
+        while context.pause(_PERIOD):
+            now = self.master.requests()
+            if now.get("state") in _IDLE:
+                early = self.clock() < end
+                return self._judge(before, early) if context.pause(_SETTLE) else _stopped()
+            if now["worker_count"] < self.workers:  # a part of the load is missing
+                self.master.call("POST", "stop")
+                return Outcome("", self._too_few(now["worker_count"]))
         self.master.call("POST", "stop")
-        return Outcome("", "stopped: the test is out of time, or the load tester ends")
+        return _stopped()
 
-    def _judge(self, before: dict[str, Any], after: dict[str, Any]) -> Outcome:
+    def _judge(self, before: dict[str, Any], early: bool) -> Outcome:
+        after = self.master.requests()
         report = results.read(after | self.master.call("GET", "exceptions"))
         result = report.result
         if result.requests and result == results.read(before | {"exceptions": []}).result:
             return Outcome("", f"Locust master {self.master.url}: it did not run the test")
         reason = self.plan.complaint(report)
-        if after["worker_count"] < self.workers:  # a part of the load is missing
-            reason = self._too_few(after["worker_count"])
+        if early:
+            reason = "the test was ended early, by a person or because all workers were lost"
         return Outcome(report.summary(), reason, result=result)
 
     def _busy(self) -> str:
@@ -136,6 +149,10 @@ class Distributed:
     def _too_few(self, connected: int) -> str:
         workers = f"{connected} of {self.workers} workers are connected"
         return f"Locust master {self.master.url}: {workers}"
+
+
+def _stopped() -> Outcome:
+    return Outcome("", "stopped: the test is out of time, or the load tester ends")
 
 
 def prepare(payload: CanaryWebhookPayload, plan: locust_plan.Plan, master: Master) -> base.Work:

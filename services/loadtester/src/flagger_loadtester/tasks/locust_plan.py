@@ -13,8 +13,8 @@ from flagger_common import durations
 from ..results.locust import Report
 from . import base
 
-MARGIN: Final = 10
-"""Seconds of a task's time limit for what is not load: Locust's start and its last requests."""
+MARGIN: Final = 20
+"""Seconds of a task's time limit for what is not load: Locust's start, and its end."""
 _USERS: Final = 10
 _RUN_TIME: Final = 60.0
 _ADDRESS: Final = re.compile(r"[!-~]+")
