@@ -10,7 +10,7 @@ import flask
 from flagger_common import authz, flaskkit
 from flagger_common.payload import CanaryWebhookPayload
 
-from . import gates, views
+from . import gates, tasks, views
 from .policy import guard
 from .runner import Runner
 from .settings import Settings
@@ -48,7 +48,13 @@ def create_app(settings: Settings, runner: Runner) -> flask.Flask:
         kit.registry.register(collector)
     kit.on_term.append(runner.drain)
     kit.on_exit.append(runner.close)
-    views.register(app, runner, gates.Gates(), _compat if settings.compat else _strict(settings))
+    kinds = tasks.kinds(
+        settings.locust_master,
+        settings.timeout,
+        inline=settings.allow_inline_locustfile or settings.compat,
+    )
+    prepare = _compat if settings.compat else _strict(settings)
+    views.register(app, runner, gates.Gates(), kinds, prepare)
     _warn(settings)
     return app
 

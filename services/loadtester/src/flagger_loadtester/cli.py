@@ -66,6 +66,8 @@ def _flag(name: str, kind: Any, text: str) -> Callable[[Callable[..., Any]], Cal
 @_flag("own-namespace", str, "Namespace of this process; empty means that of POD_NAMESPACE.")
 @_flag("auth-token-file", str, "File of tokens, one a line, that callers have to show.")
 @_flag("auth-hmac-key-file", str, "File with the key that callers sign payloads with.")
+@_flag("locust-master", str, "Locust master that runs all Locust tests, say http://locust:8089.")
+@_flag("allow-inline-locustfile", bool, "Whether hooks may bring locustfiles, which are code.")
 def command(**values: Any) -> Settings:
     """Run load tests and acceptance tests for canary analyses."""
     values["own_namespace"] = values["own_namespace"] or os.environ.get("POD_NAMESPACE", "")

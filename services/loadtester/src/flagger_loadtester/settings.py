@@ -101,6 +101,12 @@ class Settings:
     auth_hmac_key_file: str = ""
     """File with the key that payloads are signed with; empty means none."""
 
+    locust_master: str = ""
+    """URL of a Locust master's web API, which runs all Locust tests; empty for headless ones."""
+
+    allow_inline_locustfile: bool = False
+    """Whether hooks may bring locustfiles: they are code, which runs in this container."""
+
     def scope(self) -> Scope:
         """Return what strict mode allows everywhere."""
         return Scope(

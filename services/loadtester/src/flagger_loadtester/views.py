@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import flask
@@ -37,7 +37,13 @@ class _AnyPath(PathConverter):
     part_isolating = False  # it spans slashes
 
 
-def register(app: flask.Flask, runner: Runner, gates: Gates, prepare: Prepare) -> None:
+def register(
+    app: flask.Flask,
+    runner: Runner,
+    gates: Gates,
+    kinds: Mapping[str, TaskType],
+    prepare: Prepare,
+) -> None:
     """Add the routes of the service to its application."""
     app.url_map.converters["any_path"] = _AnyPath
     flaskkit.add_any(app, "/gate/approve", lambda: flaskkit.text(200, "OK"), "gate_approve")
@@ -47,7 +53,7 @@ def register(app: flask.Flask, runner: Runner, gates: Gates, prepare: Prepare) -
             endpoint = f"{kind}_{action}"
             flaskkit.add_any(app, f"/{kind}/{action}", flaskkit.with_payload(view), endpoint)
     api.register(app, runner)
-    task = flaskkit.with_payload(lambda payload: _payload(payload, runner, prepare))
+    task = flaskkit.with_payload(lambda payload: _payload(payload, runner, kinds, prepare))
 
     def any_path(rest: str = "") -> flask.Response:
         del rest
@@ -89,7 +95,12 @@ def _log(payload: CanaryWebhookPayload, text: str, *arguments: str) -> None:
     logger.info(text, *arguments, extra={"canary": payload.canary})
 
 
-def _payload(payload: CanaryWebhookPayload, runner: Runner, prepare: Prepare) -> flask.Response:
+def _payload(
+    payload: CanaryWebhookPayload,
+    runner: Runner,
+    kinds: Mapping[str, TaskType],
+    prepare: Prepare,
+) -> flask.Response:
     """Take a task, or the news of an event hook."""
     request = _request(payload)
     if not payload.metadata:
@@ -97,17 +108,21 @@ def _payload(payload: CanaryWebhookPayload, runner: Runner, prepare: Prepare) ->
     if orders.is_event(payload):  # upstream runs the hook's own command for every event
         runner.notice(payload)
         return flaskkit.text(202)
-    return _task(payload, runner, prepare, request)
+    try:
+        kind = tasks.find(payload.metadata, kinds)
+    except TaskError as error:
+        return _refused(request, 400, str(error))
+    return _task(kind, payload, runner, prepare, request)
 
 
 def _task(
-    payload: CanaryWebhookPayload, runner: Runner, prepare: Prepare, request: audit.Request
+    kind: TaskType,
+    payload: CanaryWebhookPayload,
+    runner: Runner,
+    prepare: Prepare,
+    request: audit.Request,
 ) -> flask.Response:
     """Create and run the task that the metadata describe (loadtester.md section 3)."""
-    try:
-        kind = tasks.find(payload.metadata)
-    except TaskError as error:
-        return _refused(request, 400, str(error))
     try:
         order = orders.read(kind, prepare(kind, payload), payload)
     except TaskError as error:

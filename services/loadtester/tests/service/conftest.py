@@ -60,6 +60,12 @@ def _free_port() -> int:
     return port
 
 
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Find a loopback port that nobody listens on."""
+    return _free_port
+
+
 @contextlib.contextmanager
 def _serving(directory: pathlib.Path, eventually: Eventually) -> Iterator[Serve]:
     """Start load testers with flags, in compat mode unless told otherwise.

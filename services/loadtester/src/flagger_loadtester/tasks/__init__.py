@@ -1,9 +1,13 @@
 """The task types: ``metadata.type`` to the file that knows it."""
 
+import pathlib
 from collections.abc import Mapping
 from typing import Final
 
-from . import base, bash, concord, helm, kubectl, ngrinder, shell
+from . import base, bash, concord, helm, kubectl, locust, ngrinder, shell
+
+_EVERYWHERE: Final = pathlib.Path("/")
+"""In compat mode tasks may use every file of the container; strict mode has its own places."""
 
 TASKS: Final[Mapping[str, base.TaskType]] = {
     "cmd": shell.TASK,
@@ -13,18 +17,37 @@ TASKS: Final[Mapping[str, base.TaskType]] = {
     "kubectl": kubectl.TASK,
     "concord": concord.TASK,
     "ngrinder": ngrinder.TASK,
+    **locust.make(locust.Options(directories=(_EVERYWHERE,))),
 }
 DEFAULT: Final = "cmd"
 
 
-def find(metadata: Mapping[str, str]) -> base.TaskType:
+def find(metadata: Mapping[str, str], known: Mapping[str, base.TaskType] = TASKS) -> base.TaskType:
     """Return the task type that the metadata ask for.
+
+    Args:
+        metadata: of the hook.
+        known: the task types by name.
 
     Raises:
         base.TaskError: for a type nobody knows; upstream drops the connection instead of the reply
             it meant to give.
     """
     name = metadata.get("type", DEFAULT)
-    if name not in TASKS:
+    if name not in known:
         raise base.TaskError(f"unknown task type {name}")
-    return TASKS[name]
+    return known[name]
+
+
+def kinds(master: str, timeout: float, *, inline: bool) -> Mapping[str, base.TaskType]:
+    """Return the task types by name, with what the flags say about Locust.
+
+    Args:
+        master: URL of a Locust master's web API, empty without one.
+        timeout: limit of a task in seconds.
+        inline: whether hooks may bring locustfiles.
+    """
+    options = locust.Options(
+        inline=inline, directories=(_EVERYWHERE,), master=master, timeout=timeout
+    )
+    return {**TASKS, **locust.make(options)}

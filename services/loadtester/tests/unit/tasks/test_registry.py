@@ -47,7 +47,7 @@ def test_a_missing_command_is_an_error_for_the_default_type() -> None:
     assert not tasks.TASKS["cmd"].blocking
 
 
-@pytest.mark.parametrize("kind", ["", "helmv2", "gate", "CMD", "locust"])
+@pytest.mark.parametrize("kind", ["", "helmv2", "gate", "CMD", "Locust"])
 def test_unknown_types(kind: str) -> None:
     with pytest.raises(base.TaskError, match=rf"^unknown task type {kind}$"):
         tasks.find({"type": kind, "cmd": "true"})
