@@ -1,6 +1,7 @@
 """Flags and variables."""
 
 import dataclasses
+import pathlib
 
 import pytest
 
@@ -21,6 +22,37 @@ def test_defaults_are_upstreams() -> None:
     assert (settings.port, settings.log_level, settings.timeout) == (9090, "debug", 3600.0)
 
 
+def test_strict_mode_is_the_default() -> None:
+    assert not cli.settings().compat
+    assert cli.settings(["--compat"]).compat
+    assert not cli.settings(["-compat=false"]).compat
+
+
+def test_rules_of_strict_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POD_NAMESPACE", "tools")
+    arguments = ["-allowed-commands=hey, curl,", "-files=/a,/b", "-timeout=90s", "-max-requests=5"]
+    scope = cli.settings(arguments).scope()
+    assert scope.own_namespace == "tools"
+    assert sorted(scope.commands) == ["curl", "hey"]
+    assert list(map(str, scope.files)) == ["/a", "/b"]
+    assert (scope.duration, scope.concurrency, scope.requests) == (90.0, 200, 5)
+    limited = cli.settings(["-own-namespace=apps", "-max-duration=5s"]).scope()
+    assert (limited.own_namespace, limited.duration) == ("apps", 5.0)
+
+
+@pytest.mark.parametrize("content", [None, "namespaces: 1"])
+def test_a_policy_that_cannot_be_used_is_a_bad_flag(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    path = tmp_path / "policy.yaml"
+    if content:
+        path.write_text(content)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([f"-policy-file={path}"])
+    assert ended.value.code == 2
+    assert str(path) in capsys.readouterr().err
+
+
 def test_the_arguments_of_the_chart() -> None:
     arguments = ["-port=8080", "-log-level=info", "-timeout=90s", "-namespace-regexp="]
     settings = cli.settings(arguments)
@@ -36,6 +68,10 @@ def test_settings_reach_the_server_process(monkeypatch: pytest.MonkeyPatch) -> N
         zap_encoding="console",
         max_output=2048,
         shutdown_timeout=1.5,
+        compat=True,
+        files="/a,/b",
+        max_duration=90.0,
+        own_namespace="test",
     )
     for name, value in flags.environ(cli.SERVICE, settings).items():
         monkeypatch.setenv(name, value)
