@@ -43,8 +43,8 @@ class Service:
             return False
 
     def messages(self) -> list[str]:
-        lines = self.log.read_text().splitlines()
-        return [json.loads(line)["msg"] for line in lines]
+        lines = self.log.read_text().split("\n")  # splitlines() knows more line ends than logs
+        return [json.loads(line)["msg"] for line in lines if line]
 
     def stop(self, signum: int = signal.SIGTERM) -> int:
         self.process.send_signal(signum)
