@@ -30,10 +30,13 @@ def _flag(name: str, kind: Any, text: str) -> Callable[[Callable[..., Any]], Cal
 @_flag("address", str, "Address to listen on; empty means all interfaces.")
 @_flag("namespace-anchored", bool, "Whether the expression must match the whole namespace.")
 @_flag("threads", click.IntRange(2, 4096), "Requests handled at the same time.")
-@_flag("max-background", click.IntRange(1), "Tasks running in the background at the same time.")
+@_flag("max-background", click.IntRange(0), "Tasks running in the background at the same time.")
 @_flag("max-output", click.IntRange(1024), "Bytes of output kept per task.")
 @_flag("max-body", click.IntRange(1024), "Largest request body in bytes.")
 @_flag("shutdown-timeout", flags.Duration(), "How long blocking tasks may go on after SIGTERM.")
+@_flag("queue-size", click.IntRange(0), "Background tasks that may wait for a place.")
+@_flag("max-per-namespace", click.IntRange(0), "Tasks of a namespace at once; 0 is no limit.")
+@_flag("history", click.IntRange(0), "Ended tasks that the API remembers.")
 def command(**values: Any) -> Settings:
     """Run load tests and acceptance tests for canary analyses."""
     return Settings(**values)

@@ -3,10 +3,22 @@
 from typing import Final
 
 import prometheus_client as prometheus
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import Collector
+
+from . import results
+from .records import State
+from .results.latest import LatestResults
+from .run import Run
 
 _PREFIX: Final = "flagger_loadtester"
 _BUCKETS: Final = (0.1, 1, 10, 60, 300, 900, 3600)
+_RESULTS: Final = {
+    State.SUCCEEDED: "success",
+    State.FAILED: "failure",
+    State.CANCELLED: "cancelled",
+    State.TIMEOUT: "timeout",
+}
+"""State of an ended task to the label ``result``."""
 
 
 class Metrics:
@@ -18,6 +30,9 @@ class Metrics:
         )
         self.running = prometheus.Gauge(
             f"{_PREFIX}_tasks_running", "Tasks running now", ["type"], registry=None
+        )
+        self.queue_depth = prometheus.Gauge(
+            f"{_PREFIX}_queue_depth", "Background tasks waiting for a place", registry=None
         )
         self.seconds = prometheus.Histogram(
             f"{_PREFIX}_task_duration_seconds",
@@ -32,7 +47,41 @@ class Metrics:
         self.skipped = prometheus.Counter(
             f"{_PREFIX}_tasks_skipped_total", "Tasks already running", ["type"], registry=None
         )
+        self.joined = prometheus.Counter(
+            f"{_PREFIX}_tasks_joined_total",
+            "Requests that shared the result of a running task",
+            ["type"],
+            registry=None,
+        )
+        self.results = LatestResults(_PREFIX)
 
-    def collectors(self) -> tuple[MetricWrapperBase, ...]:
+    def ended(self, run: Run, *, broken: bool) -> None:
+        """Count a task that has ended.
+
+        Args:
+            run: the task.
+            broken: whether our code failed, and not the command.
+        """
+        record = run.record
+        result = "error" if broken else _RESULTS[record.state]
+        self.tasks.labels(record.type, result).inc()
+        if record.started is not None:
+            self.running.labels(record.type).dec()
+            self.seconds.labels(record.type).observe(run.duration)
+        if record.result is not None and record.ended is not None:
+            program = results.program(run.order.work.label) or record.type
+            canary = (record.namespace, record.canary)
+            self.results.update(canary, program, record.result, record.ended)
+
+    def collectors(self) -> tuple[Collector, ...]:
         """Return what has to be registered; the application owns the registry."""
-        return (self.tasks, self.running, self.seconds, self.rejected, self.skipped)
+        return (
+            self.tasks,
+            self.running,
+            self.queue_depth,
+            self.seconds,
+            self.rejected,
+            self.skipped,
+            self.joined,
+            self.results,
+        )

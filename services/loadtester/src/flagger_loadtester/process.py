@@ -16,6 +16,8 @@ from typing import Final
 
 from flagger_common import output
 
+from .results.base import LoadResult
+
 GRACE: Final = 1.0
 """Seconds between SIGTERM and SIGKILL, and again for a pipe that somebody keeps open after that.
 
@@ -41,6 +43,9 @@ class Outcome:
 
     group: int | None = None
     """The process group, if members of it outlived the command."""
+
+    result: LoadResult | None = None
+    """What a load test measured."""
 
 
 def execute(argv: Sequence[str], remaining: Remaining, max_output: int) -> Outcome:

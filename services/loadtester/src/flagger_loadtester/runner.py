@@ -1,24 +1,28 @@
 """Running tasks: in the request or in the background, each once, within limits, until shutdown.
 
-Knows nothing of HTTP requests and nothing of particular task types.
+Knows nothing of HTTP requests and nothing of particular task types. Every change of what waits,
+runs or has ended (`registry`) is made under one lock.
 """
 
+import concurrent.futures
 import dataclasses
-import logging
 import threading
-import time
-from collections import Counter
-from collections.abc import Sequence
-from typing import Final
+from typing import Final, NoReturn
 
-from . import metrics, process
+from flagger_common.payload import CanaryWebhookPayload
+
+from . import journal, metrics, orders, process, results
 from .leftovers import Leftovers
-from .tasks.base import TaskType, Work
-
-logger = logging.getLogger(__name__)
+from .orders import Order
+from .records import Record
+from .registry import Registry
+from .run import KILLED, Run
 
 _LAST_WAIT: Final = 3 * process.GRACE
 """Seconds that `Runner.close` waits for tasks it has told to end: SIGTERM, SIGKILL, and some."""
+_INSTANT: Final = 1.0
+"""Seconds within which a failure is instant (``failFast``)."""
+_STOPPING: Final = "shutting down"
 
 
 class BusyError(RuntimeError):
@@ -27,6 +31,10 @@ class BusyError(RuntimeError):
 
 class StoppingError(RuntimeError):
     """The server is going down and takes no more tasks."""
+
+
+class OverError(RuntimeError):
+    """The task has ended already."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Limits:
     """Bytes of output kept per command."""
 
     max_blocking: int = 64
-    """Blocking tasks at once."""
+    """Requests that wait for tasks at once."""
 
     max_background: int = 256
     """Background tasks at once."""
@@ -48,32 +56,28 @@ class Limits:
     drain: float = 60.0
     """Seconds blocking tasks may go on after `Runner.drain`."""
 
+    max_per_namespace: int = 0
+    """Tasks of one namespace at once; 0 means as many as of all."""
 
-class _Run:
-    """One running task: implements the context its work sees."""
+    queue_size: int = 64
+    """Background tasks that wait for a place."""
 
-    def __init__(self, work: Work, kind: TaskType, limits: Limits, leftovers: Leftovers) -> None:
-        self.work = work
-        self.kind = kind
-        self._max_output = limits.max_output
-        self._limit = time.monotonic() + limits.timeout
-        self._cancelled = threading.Event()
-        self._leftovers = leftovers
+    history: int = 200
+    """Ended tasks that are remembered."""
 
-    def cancel(self) -> None:
-        self._cancelled.set()
+    join: bool = True
+    """Whether a request waits for the same task that runs already, instead of running another."""
 
-    def execute(self, argv: Sequence[str]) -> process.Outcome:
-        outcome = process.execute(argv, self._remaining, self._max_output)
-        if outcome.group is not None:
-            self._leftovers.watch(outcome.group, self._remaining())
-        return outcome
 
-    def pause(self, seconds: float) -> bool:
-        return not self._cancelled.wait(min(seconds, self._remaining())) and self._remaining() > 0
+@dataclasses.dataclass(frozen=True)
+class Accepted:
+    """The answer to an order."""
 
-    def _remaining(self) -> float:
-        return 0.0 if self._cancelled.is_set() else self._limit - time.monotonic()
+    id: str
+    """Number of the task; of the one that does the same, if it runs or has succeeded already."""
+
+    outcome: process.Outcome | None = None
+    """How it ended; None if that is not known yet."""
 
 
 class Runner:
@@ -85,43 +89,95 @@ class Runner:
         self._leftovers = Leftovers()
         # re-entrant: a second signal may close the runner while the first one does
         self._changed = threading.Condition(threading.RLock())
-        self._runs: set[_Run] = set()
-        self._identities: set[tuple[str, ...]] = set()
+        self._tasks = Registry(limits.max_background, limits.max_per_namespace, limits.history)
+        self._joined = 0
         self._stopping = threading.Event()
+        self.metrics.queue_depth.set_function(lambda: len(self._tasks.queue))
 
     def unready(self) -> str | None:
         """Answer the readiness probe: None, or why no tasks are taken."""
-        return "shutting down" if self._stopping.is_set() else None
+        return _STOPPING if self._stopping.is_set() else None
 
-    def run(self, kind: TaskType, work: Work) -> process.Outcome:
-        """Run a blocking task in this thread.
-
-        Identical ones run side by side, as upstream.
-
-        Raises:
-            BusyError: when too many are running.
-            StoppingError: after `drain`.
-        """
-        run = self._admit(kind, work)
-        return self._perform(run)
-
-    def start(self, kind: TaskType, work: Work) -> None:
-        """Run a task in the background, unless the same one is running already.
-
-        Upstream's queue starts tasks every 100 ms; here it is at once.
+    def run(self, order: Order) -> Accepted:
+        """Run a blocking task in this thread, or wait for the same one that runs already.
 
         Raises:
             BusyError: when too many are running.
             StoppingError: after `drain`.
         """
         with self._changed:
-            if work.identity in self._identities:
-                self.metrics.skipped.labels(kind.name).inc()
-                logger.info("command skipped %s is already running", work.label, extra=_tags(work))
-                return
-            run = self._admit(kind, work)
-            self._identities.add(work.identity)
-        threading.Thread(target=self._background, args=(run,), name="task", daemon=True).start()
+            self._admit(order)
+            if self._tasks.blocking() + self._joined >= self._limits.max_blocking:
+                self._refuse(f"limit {self._limits.max_blocking}")
+            current = self._tasks.current(order) if self._limits.join else None
+            if current is not None:
+                self._joined += 1
+            elif self._tasks.full(order.payload.namespace):
+                self._refuse(f"limit of a namespace {self._limits.max_per_namespace}")
+            else:
+                run = self._tasks.begin(self._made(order))
+        if current is not None:
+            return self._join(current, order)
+        return Accepted(run.record.id, self._perform(run))
+
+    def start(self, order: Order) -> Accepted:
+        """Run a task in the background, unless the same one is running or has to be done once.
+
+        Upstream's queue starts tasks every 100 ms; here it is at once, or when there is a place.
+
+        Raises:
+            BusyError: when too many are running and waiting.
+            StoppingError: after `drain`.
+        """
+        with self._changed:
+            self._admit(order)
+            if order.once and (done := self._tasks.done(order)):
+                journal.done(order)
+                return Accepted(done)
+            run = self._tasks.current(order)
+            if run is not None:
+                self.metrics.skipped.labels(order.kind.name).inc()
+                journal.skipped(order)
+            else:
+                run = self._place(order)
+        if not order.fail_fast:
+            return Accepted(run.record.id)
+        concurrent.futures.wait([run.ending], _INSTANT)
+        return Accepted(run.record.id, run.ending.result() if run.ending.done() else None)
+
+    def notice(self, payload: CanaryWebhookPayload) -> None:
+        """End the background tasks that are over, now that their canary is where it is."""
+        with self._changed:
+            for run in self._tasks.live():
+                why = orders.why_over(payload, run.order.payload)
+                if why and not run.order.kind.blocking:
+                    self._cancel(run, why)
+
+    def records(self) -> list[Record]:
+        """Return all tasks that are known, newest first."""
+        with self._changed:
+            return self._tasks.records()
+
+    def find(self, number: str) -> Record | None:
+        """Return one task; None when it was never here or is forgotten."""
+        with self._changed:
+            return self._tasks.find(number)
+
+    def cancel(self, number: str, why: str) -> Record:
+        """Make a task end; one that runs is over a little later.
+
+        Raises:
+            KeyError: it was never here or is forgotten.
+            OverError: it has ended already.
+        """
+        with self._changed:
+            for run in self._tasks.live():
+                if run.record.id == number:
+                    self._cancel(run, why)
+                    return run.record
+            if self._tasks.find(number):
+                raise OverError(f"task {number} has ended already")
+            raise KeyError(number)
 
     def drain(self) -> None:
         """Take no more tasks, and end those that are left after the drain time.
@@ -134,78 +190,100 @@ class Runner:
     def close(self) -> None:
         """End all tasks and whatever they left running; returns when they are gone."""
         self._stopping.set()
-        self._cancel()
+        self._cancel_all()
         with self._changed:
-            self._changed.wait_for(lambda: not self._runs, _LAST_WAIT)
+            self._changed.wait_for(lambda: not self._tasks.running, _LAST_WAIT)
         self._leftovers.close()
 
     def _drain(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: not self._count()[True], self._limits.drain)
-        self._cancel()
+            for run in list(self._tasks.queue):
+                self._cancel(run, _STOPPING)
+            self._changed.wait_for(lambda: not self._tasks.blocking(), self._limits.drain)
+        self._cancel_all()
 
-    def _cancel(self) -> None:
+    def _cancel_all(self) -> None:
         with self._changed:
-            for run in self._runs:
-                run.cancel()
+            for run in self._tasks.live():
+                self._cancel(run, _STOPPING)
 
-    def _admit(self, kind: TaskType, work: Work) -> _Run:
-        maximum = self._limits.max_blocking if kind.blocking else self._limits.max_background
-        with self._changed:
-            if self._stopping.is_set():
-                self.metrics.rejected.labels("stopping").inc()
-                raise StoppingError("shutting down")
-            if self._count()[kind.blocking] >= maximum:
-                self.metrics.rejected.labels("busy").inc()
-                raise BusyError(f"too many tasks are running, limit {maximum}")
-            run = _Run(work, kind, self._limits, self._leftovers)
-            self._runs.add(run)
+    def _cancel(self, run: Run, why: str) -> None:
+        journal.cancelled(run.order, why)
+        run.cancel(why)
+        self._tasks.release(run)  # who asks for the same now gets a new one
+        if run in self._tasks.queue:
+            self._tasks.queue.remove(run)  # first, as a signal may call this again
+            self._end(run, KILLED)
+
+    def _admit(self, order: Order) -> None:
+        if self._stopping.is_set():
+            self.metrics.rejected.labels("stopping").inc()
+            raise StoppingError(_STOPPING)
+        self.notice(order.payload)
+
+    def _refuse(self, limit: str) -> NoReturn:
+        self.metrics.rejected.labels("busy").inc()
+        raise BusyError(f"too many tasks are running, {limit}")
+
+    def _made(self, order: Order) -> Run:
+        return Run(order, self._limits.timeout, self._limits.max_output, self._leftovers)
+
+    def _place(self, order: Order) -> Run:
+        """Start a background task, or let it wait for a place."""
+        if self._tasks.has_place(order):
+            run = self._made(order)
+            self._launch(run)
             return run
+        if not self._limits.max_background or len(self._tasks.queue) >= self._limits.queue_size:
+            self._refuse(f"limit {self._limits.max_background}")
+        journal.queued(order)
+        return self._tasks.enqueue(self._made(order))
 
-    def _count(self) -> Counter[bool]:
-        return Counter(run.kind.blocking for run in self._runs)
+    def _launch(self, run: Run) -> None:
+        self._tasks.begin(run)
+        threading.Thread(target=self._background, args=(run,), name="task", daemon=True).start()
 
-    def _background(self, run: _Run) -> None:
+    def _join(self, run: Run, order: Order) -> Accepted:
+        self.metrics.joined.labels(order.kind.name).inc()
+        journal.joined(order)
+        try:
+            return Accepted(run.record.id, run.ending.result())
+        finally:
+            with self._changed:
+                self._joined -= 1
+
+    def _background(self, run: Run) -> None:
         try:
             self._perform(run)
         except Exception:  # the top of a thread: nobody else would hear of it
-            logger.exception("command failed %s", run.work.label, extra=_tags(run.work))
+            journal.broken(run.order)
 
-    def _perform(self, run: _Run) -> process.Outcome:
-        work, name = run.work, run.kind.name
+    def _perform(self, run: Run) -> process.Outcome:
+        order, name = run.order, run.order.kind.name
         self.metrics.running.labels(name).inc()
-        started = time.monotonic()
-        result = "error"
+        journal.starting(order)
         try:
-            logger.info("task starting %s", work.label, extra=_tags(work))
-            outcome = work.run(run)
-            result = "failure" if outcome.reason else "success"
-            _report(work, outcome)
-            return outcome
-        finally:
-            self.metrics.running.labels(name).dec()
-            self.metrics.seconds.labels(name).observe(time.monotonic() - started)
-            self.metrics.tasks.labels(name, result).inc()
-            self._forget(run)
+            outcome = run.perform()
+        except BaseException as error:
+            self._end(run, process.Outcome("", repr(error)), error)
+            raise
+        journal.ended(order, outcome)
+        if outcome.result is None:
+            measured = results.read(order.work.label, outcome.output)
+            outcome = dataclasses.replace(outcome, result=measured)
+        self._end(run, outcome)
+        return outcome
 
-    def _forget(self, run: _Run) -> None:
+    def _end(self, run: Run, outcome: process.Outcome, error: BaseException | None = None) -> None:
+        """Note the end, tell everybody who waits, and give the place to the next one."""
         with self._changed:
-            self._runs.discard(run)
-            if not run.kind.blocking:
-                self._identities.discard(run.work.identity)
+            run.end(outcome)
+            self._tasks.end(run)
+            if not self._stopping.is_set() and (following := self._tasks.next()):
+                self._launch(following)
             self._changed.notify_all()
-
-
-def _report(work: Work, outcome: process.Outcome) -> None:
-    extra: dict[str, object] = _tags(work)
-    if outcome.reason:
-        text = (work.label, outcome.reason, outcome.output)
-        logger.error("command failed %s %s %s", *text, extra=extra)
-        return
-    if work.log_output:
-        extra["output"] = outcome.output
-    logger.info("command finished %s", work.label, extra=extra)
-
-
-def _tags(work: Work) -> dict[str, object]:
-    return {"canary": work.canary}
+        self.metrics.ended(run, broken=error is not None)
+        if error is None:
+            run.ending.set_result(outcome)
+        else:
+            run.ending.set_exception(error)

@@ -46,7 +46,7 @@ class Settings:
     """Requests handled at once; blocking tasks may take all but eight of them."""
 
     max_background: int = 256
-    """Tasks running in the background at once; more get 429."""
+    """Tasks running in the background at once; more wait in the queue. 0: none are taken."""
 
     max_output: int = 65536
     """Bytes of output kept per task; the middle of a longer one is cut out."""
@@ -57,6 +57,15 @@ class Settings:
     shutdown_timeout: float = 60.0
     """Seconds that blocking tasks may go on after SIGTERM; then they are killed."""
 
+    queue_size: int = 64
+    """Background tasks that wait for a place; more get 429."""
+
+    max_per_namespace: int = 0
+    """Tasks of one namespace at once, blocking or not; 0 means no limit of its own."""
+
+    history: int = 200
+    """Ended tasks that the API remembers."""
+
     def limits(self) -> Limits:
         """Return what the runner has to enforce."""
         return Limits(
@@ -65,6 +74,9 @@ class Settings:
             max_blocking=max(1, self.threads - _SPARE_THREADS),
             max_background=self.max_background,
             drain=self.shutdown_timeout,
+            max_per_namespace=self.max_per_namespace,
+            queue_size=self.queue_size,
+            history=self.history,
         )
 
     def server(self) -> serving.Server:

@@ -10,14 +10,17 @@ from werkzeug.routing import PathConverter
 from flagger_common import flaskkit
 from flagger_common.payload import CanaryWebhookPayload
 
-from . import tasks
+from . import api, orders, tasks
 from .gates import Gates, Kind
+from .orders import Order
 from .runner import BusyError, Runner, StoppingError
-from .tasks.base import TaskError, TaskType, Work
+from .tasks.base import TaskError
 
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 5
+_TASK: Final = "X-Flagger-Task"
+"""Header with the number of the task, see `api`."""
 
 
 class _AnyPath(PathConverter):
@@ -36,7 +39,8 @@ def register(app: flask.Flask, runner: Runner, gates: Gates) -> None:
         for action, view in _gate_views(kind, gates).items():
             endpoint = f"{kind}_{action}"
             flaskkit.add_any(app, f"/{kind}/{action}", flaskkit.with_payload(view), endpoint)
-    task = flaskkit.with_payload(lambda payload: _task(payload, runner))
+    api.register(app, runner)
+    task = flaskkit.with_payload(lambda payload: _payload(payload, runner))
 
     def any_path(rest: str = "") -> flask.Response:
         del rest
@@ -78,20 +82,28 @@ def _log(payload: CanaryWebhookPayload, text: str, *arguments: str) -> None:
     logger.info(text, *arguments, extra={"canary": payload.canary})
 
 
-def _task(payload: CanaryWebhookPayload, runner: Runner) -> flask.Response:
-    """Create and run the task that the metadata describe (loadtester.md section 3)."""
+def _payload(payload: CanaryWebhookPayload, runner: Runner) -> flask.Response:
+    """Take a task, or the news of an event hook."""
     if not payload.metadata:
         return flaskkit.text(400, "metadata not found in payload")
+    if orders.is_event(payload):  # upstream runs the hook's own command for every event
+        runner.notice(payload)
+        return flaskkit.text(202)
+    return _task(payload, runner)
+
+
+def _task(payload: CanaryWebhookPayload, runner: Runner) -> flask.Response:
+    """Create and run the task that the metadata describe (loadtester.md section 3)."""
     try:
         kind = tasks.find(payload.metadata)
     except TaskError as error:
         return _refused(payload, 400, error)
     try:
-        work = kind.prepare(payload)
+        order = orders.read(kind, kind.prepare(payload), payload)
     except TaskError as error:
         return _refused(payload, kind.refusal, error)
     try:
-        return _run(kind, work, runner)
+        return _run(order, runner)
     except BusyError as error:
         response = flaskkit.text(429, str(error))
         response.headers["Retry-After"] = str(_RETRY_SECONDS)
@@ -105,11 +117,12 @@ def _refused(payload: CanaryWebhookPayload, status: int, error: TaskError) -> fl
     return flaskkit.text(status, str(error))
 
 
-def _run(kind: TaskType, work: Work, runner: Runner) -> flask.Response:
-    if not kind.blocking:
-        runner.start(kind, work)
-        return flaskkit.text(202)
-    outcome = runner.run(kind, work)
-    if outcome.reason:
-        return flaskkit.text(500, work.failure(outcome))
-    return flaskkit.text(200, outcome.output if work.return_output else "")
+def _run(order: Order, runner: Runner) -> flask.Response:
+    accepted = (runner.run if order.kind.blocking else runner.start)(order)
+    response, outcome = flaskkit.text(202), accepted.outcome
+    if outcome is not None and outcome.reason:
+        response = flaskkit.text(500, order.work.failure(outcome))
+    elif outcome is not None and order.kind.blocking:
+        response = flaskkit.text(200, outcome.output if order.work.return_output else "")
+    response.headers[_TASK] = accepted.id
+    return response

@@ -20,7 +20,7 @@ Eventually = Callable[[Callable[[], object]], None]
 
 @pytest.fixture
 def runner() -> Iterator[Runner]:
-    made = Runner(Limits(max_blocking=1, max_background=2))
+    made = Runner(Limits(max_blocking=1, max_background=2, queue_size=0))
     yield made
     made.close()
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from . import base, ghz, hey, k6, locust, programs, wrk
+from . import base, ghz, hey, k6, locust_output, programs, wrk
 
 logger = logging.getLogger(__name__)
 
@@ -12,7 +12,7 @@ PARSERS: Final[Mapping[str, base.Parser]] = {
     "ghz": ghz.parse,
     "hey": hey.parse,
     "k6": k6.parse,
-    "locust": locust.parse,
+    "locust": locust_output.parse,
     "wrk": wrk.parse,
 }
 
