@@ -27,11 +27,13 @@ class Service:
     process: "subprocess.Popen[bytes]"
     log: pathlib.Path
 
-    def post(self, metadata: dict[str, str], path: str = "/") -> requests.Response:
+    def post(
+        self, metadata: dict[str, str], path: str = "/", seconds: float = 60
+    ) -> requests.Response:
         payload = {"name": "podinfo", "namespace": "test", "metadata": metadata}
         # the content type of `curl -d`
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return requests.post(self.url + path, json.dumps(payload), headers=headers, timeout=60)
+        return requests.post(self.url + path, json.dumps(payload), headers=headers, timeout=seconds)
 
     def get(self, path: str) -> requests.Response:
         return requests.get(self.url + path, timeout=60)

@@ -82,7 +82,9 @@ def test_a_full_namespace_does_not_hold_up_others(eventually: Eventually) -> Non
 def test_blocking_tasks_count_for_their_namespace(eventually: Eventually) -> None:
     runner = Runner(Limits(max_per_namespace=1))
     blocking, waiting = Held("a"), Held("b")
-    thread = threading.Thread(target=runner.run, args=(Order(BLOCKING, blocking, payload()),))
+    thread = threading.Thread(
+        target=runner.run, args=(Order(BLOCKING, blocking, payload()),), daemon=True
+    )
     thread.start()
     assert blocking.begun.wait(30)
     runner.start(background(waiting))
@@ -107,7 +109,7 @@ def test_a_task_that_waits_can_be_cancelled(runner: Runner, eventually: Eventual
     first.release.set()
     assert again.begun.wait(30)
     assert not second.begun.is_set()
-    assert value(runner, "flagger_loadtester_tasks_running", type="cmd") == 1
+    eventually(lambda: value(runner, "flagger_loadtester_tasks_running", type="cmd") == 1)
 
 
 def test_a_task_that_runs_can_be_cancelled_and_started_again(
@@ -147,7 +149,9 @@ def test_shutdown_cancels_what_waits(
 def test_draining_cancels_what_waits_at_once_and_starts_nothing(eventually: Eventually) -> None:
     runner = Runner(Limits(max_background=1, drain=1000))
     blocking, first, second = Held("a"), Held("b"), Held("c")
-    thread = threading.Thread(target=runner.run, args=(Order(BLOCKING, blocking, payload()),))
+    thread = threading.Thread(
+        target=runner.run, args=(Order(BLOCKING, blocking, payload()),), daemon=True
+    )
     thread.start()
     assert blocking.begun.wait(30)
     runner.start(background(first))

@@ -54,7 +54,10 @@ def test_too_many_background_tasks_are_refused(runner: Runner) -> None:
 def test_identical_blocking_tasks_run_side_by_side_without_joins() -> None:
     runner = Runner(Limits(max_blocking=2, join=False))
     tasks = [Held(), Held()]
-    threads = [threading.Thread(target=runner.run, args=(Order(BLOCKING, task),)) for task in tasks]
+    threads = [
+        threading.Thread(target=runner.run, args=(Order(BLOCKING, task),), daemon=True)
+        for task in tasks
+    ]
     for thread in threads:
         thread.start()
     assert all(task.begun.wait(30) for task in tasks)
@@ -103,7 +106,7 @@ def test_close_ends_everything(runner: Runner) -> None:
 def test_drain_lets_blocking_tasks_finish_and_then_ends_the_others(runner: Runner) -> None:
     blocking, background = Held("a"), Held("b")
     runner.start(Order(BACKGROUND, background))
-    thread = threading.Thread(target=runner.run, args=(Order(BLOCKING, blocking),))
+    thread = threading.Thread(target=runner.run, args=(Order(BLOCKING, blocking),), daemon=True)
     thread.start()
     assert blocking.begun.wait(30)
     assert runner.unready() is None
@@ -121,7 +124,7 @@ def test_drain_lets_blocking_tasks_finish_and_then_ends_the_others(runner: Runne
 
 def test_drain_ends_blocking_tasks_when_its_time_is_over() -> None:
     runner, task = Runner(Limits(drain=0.05)), Held()
-    thread = threading.Thread(target=runner.run, args=(Order(BLOCKING, task),))
+    thread = threading.Thread(target=runner.run, args=(Order(BLOCKING, task),), daemon=True)
     thread.start()
     assert task.begun.wait(30)
     runner.drain()

@@ -7,6 +7,7 @@ import pytest
 
 from flagger_common.payload import CanaryWebhookPayload
 from flagger_loadtester.orders import Order
+from flagger_loadtester.process import Outcome
 from flagger_loadtester.runner import Accepted, BusyError, Limits, Runner
 
 from .held import BACKGROUND, BLOCKING, Held, background, payload, value
@@ -23,9 +24,10 @@ def runner() -> Iterator[Runner]:
 
 
 @pytest.fixture
-def pool() -> Iterator[concurrent.futures.ThreadPoolExecutor]:
+def pool(runner: Runner) -> Iterator[concurrent.futures.ThreadPoolExecutor]:
     with concurrent.futures.ThreadPoolExecutor() as made:
         yield made
+        runner.close()  # or a failed test would wait for its tasks
 
 
 def test_the_same_blocking_task_is_joined(
@@ -89,6 +91,18 @@ def test_a_new_revision_replaces_the_load(runner: Runner, eventually: Eventually
     skipped = Held()
     runner.start(background(skipped, payload(checksum="two")))
     assert not skipped.begun.is_set()
+
+
+def test_who_waits_for_a_task_gets_its_end(
+    runner: Runner, pool: concurrent.futures.ThreadPoolExecutor
+) -> None:
+    blocking = Held()
+    waiting = pool.submit(runner.run, Order(BLOCKING, blocking, payload()))
+    assert blocking.begun.wait(30)
+    runner.notice(payload("Succeeded"))
+    runner.start(background(Held("load"), payload(checksum="two")))
+    blocking.release.set()
+    assert waiting.result(30).outcome == Outcome("")
 
 
 @pytest.mark.parametrize(("before", "after"), [("", "two"), ("one", "")])
