@@ -4,6 +4,7 @@ Not a client library: get, list, create and delete of JSON documents, and logs.
 """
 
 import dataclasses
+import http.client
 import json
 import pathlib
 import ssl
@@ -67,7 +68,10 @@ class Cluster:
         Raises:
             ApiError: it did not work.
         """
-        document = json.loads(self._send(method, path, namespace, body))
+        try:
+            document = json.loads(self._send(method, path, namespace, body))
+        except ValueError as error:
+            raise ApiError(0, f"{method} {path}: the answer is no JSON: {error}") from error
         if not isinstance(document, dict):
             raise ApiError(0, f"{method} {path}: the answer is no object")
         return document
@@ -92,7 +96,7 @@ class Cluster:
                 content: bytes = response.read(_LARGEST)
         except urllib.error.HTTPError as error:
             raise ApiError(error.code, _message(error)) from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise ApiError(0, f"{method} {path}: {error}") from error
         return content
 

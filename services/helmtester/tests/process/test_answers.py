@@ -121,7 +121,7 @@ def test_json_on_request(helmtester: Any, fake: Any) -> None:
 
 def test_text_is_what_everybody_else_gets(helmtester: Any, fake: Any) -> None:
     fake.plan(output="passed\n")
-    for accepted in ("*/*", "text/html, */*;q=0.8", "text/plain, application/json"):
+    for accepted in ("*/*", "text/html", "text/html, */*;q=0.8", "text/plain, application/json"):
         response = helmtester.post(
             metadata={"returnCmdOutput": "true"}, headers={"Accept": accepted}
         )
@@ -160,7 +160,9 @@ def test_a_failed_test_is_run_again(helmtesters: Start, fake: Any) -> None:
 
 def test_rewrites_are_logged_once_per_canary(fresh: Any, fake: Any) -> None:
     for name in ("podinfo", "podinfo", "other"):
-        assert fresh.post("test podinfo --cleanup", name=name, checksum=name).status_code == 200
+        again = {"cache": "false"}
+        assert fresh.post("test podinfo --cleanup", name=name, metadata=again).status_code == 200
+    assert len(fake.calls()) == 3
     lines = [json.loads(line) for line in fresh.log.read_text().splitlines()]
     notes = [line["canary"] for line in lines if "was dropped" in line["msg"]]
     assert notes == ["podinfo.test", "other.test"]

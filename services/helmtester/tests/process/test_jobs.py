@@ -229,6 +229,15 @@ def test_missing_rights_are_named(api: Api, start: Start) -> None:
     assert response.headers["X-Flagger-Missing-Right"] == "post jobs"
 
 
+def test_an_api_server_that_talks_nonsense_is_unavailable(
+    httpserver: pytest_httpserver.HTTPServer, start: Start
+) -> None:
+    httpserver.expect_request(re.compile(r".*")).respond_with_data("<html>", 200)
+    response = ask(start())
+    assert (response.status_code, response.headers[RESULT]) == (503, "unavailable")
+    assert "the answer is no JSON" in response.text
+
+
 def test_exit_codes_of_helms_pods_are_told(api: Api, start: Start, fake: Any) -> None:
     later = "2999-01-01T00:00:00Z"
     run = {"started_at": later, "phase": "Failed"}

@@ -184,7 +184,10 @@ def test_a_result_is_wanted_as_long_as_one_caller_wants_it(start: Start) -> None
     assert work.started.wait(SECONDS)
     futures.append(start(board, LANE, "q", work, lambda: there["second"]))
     until_callers(board, 2)
-    there["first"] = False
+    assert work.wanted()
+    there["second"] = False
+    assert work.wanted()
+    there.update(first=False, second=True)
     assert work.wanted()
     there["second"] = False
     assert not work.wanted()
