@@ -119,7 +119,7 @@ def test_compose_controller(root: pathlib.Path) -> None:
     assert CONTROLLER.make_context("flagger", list(arguments)).params["log_level"] == "info"
 
 
-def test_pods_live_long_enough_to_finish(render: Render) -> None:
+def test_pods_live_long_enough_to_finish(render: Render, root: pathlib.Path) -> None:
     """The server's own end comes before the kubelet's."""
     from flagger_gatekeeper import settings as gatekeeper_settings
     from flagger_helmtester import settings as helmtester_settings
@@ -130,5 +130,7 @@ def test_pods_live_long_enough_to_finish(render: Render) -> None:
         "gatekeeper": gatekeeper_settings.GRACEFUL_SECONDS,
         "helmtester": helmtester_settings.GRACEFUL_SECONDS,
     }
+    compose = yaml.safe_load((root / "compose.yaml").read_text())["services"]
     for chart, seconds in needed.items():
         assert pod(render(chart))["terminationGracePeriodSeconds"] >= seconds
+        assert int(compose[chart]["stop_grace_period"].removesuffix("s")) >= seconds

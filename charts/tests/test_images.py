@@ -53,6 +53,14 @@ def test_images_run_as_a_numbered_user_without_tools_to_build(target: str) -> No
     assert not any("pip" in line or "gcc" in line for line in lines)
 
 
+def test_no_volume_hides_what_programs_read() -> None:
+    """Upstream's image has ghz's description of the health service in /tmp, a volume of the pod."""
+    copies = [line.split() for line in stages()["loadtester"] if line.startswith("COPY")]
+    places = {words[-1] for words in copies}
+    assert ["COPY", "--from=loadtester-environment", "/build/share/", "/usr/local/share/"] in copies
+    assert not any(place.startswith("/tmp") for place in places)
+
+
 def test_packages_are_locked() -> None:
     text = " ".join(instructions())
     installs = re.findall(r"\./install \S+ (\S+)", text)
@@ -114,6 +122,7 @@ def test_the_context_has_what_is_copied_and_little_else() -> None:
         "services/controller/src/flagger_controller/__init__.py",
         "examples/podinfo/podinfo/__main__.py",
         ".build/bin/helm",
+        ".build/share/ghz/health.proto",
         ".build/wheels/x.whl",
     ):
         assert not ignored(path), path

@@ -135,6 +135,7 @@ class Settings:
             max_per_namespace=self.max_per_namespace,
             queue_size=self.queue_size,
             history=self.history,
+            join=not self.compat,
         )
 
     def server(self) -> serving.Server:
