@@ -7,6 +7,9 @@
 - -log-level={{ .Values.logLevel }}
 - -timeout={{ .Values.cmd.timeout }}
 - -namespace-regexp={{ .Values.cmd.namespaceRegexp }}
+{{- if .Values.locust.enabled }}
+- -locust-master=http://{{ include "loadtester.locustName" (dict "root" . "role" "master") }}:8089
+{{- end }}
 {{- end -}}
 
 {{/* Upstream's Service selects `app`; users' policies may, too. The exclusions keep meshes off the API port. */}}
