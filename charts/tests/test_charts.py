@@ -50,6 +50,13 @@ CASES = {
         ("networkPolicy.enabled=true", "networkPolicy.egress[0].ports[0].port=80"),
         ("istio.enabled=true", "istio.gateway.enabled=true", "istio.tls.enabled=true"),
         ("appmesh.enabled=true", "meshName=global", "backends={podinfo.test}"),
+        ("locust.enabled=true", "networkPolicy.enabled=true", "serviceMonitor.enabled=true"),
+        (
+            "locust.enabled=true",
+            "locust.existingConfigMap=mine",
+            "networkPolicy.enabled=true",
+            "networkPolicy.egress[0].ports[0].port=80",
+        ),
         ("volumes[0].name=t", "volumes[0].configMap.name=bats", "env[0].name=A", "env[0].value=b"),
         ("networkPolicy.enabled=true", "compat=true"),
         ("policy.namespaces.test.shell=true", "auth.existingSecret=s", "auth.tokenKey=token"),

@@ -35,6 +35,9 @@
 - -{{ get $flags $limit }}={{ kindIs "string" $value | ternary $value (int64 $value) }}
 {{- end }}
 {{- end }}
+{{- if .Values.locust.enabled }}
+- -locust-master=http://{{ include "loadtester.locustName" (dict "root" . "role" "master") }}:8089
+{{- end }}
 {{- end -}}
 
 {{/* A Secret of which no key is named would leave the service open to everybody. */}}
