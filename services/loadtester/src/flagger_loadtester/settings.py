@@ -65,7 +65,7 @@ class Settings:
     allowed_commands: str = "hey,wrk,ghz,k6,bats,grpc_health_probe,curl,grep,jq"
     """Programs that strict mode may run, with commas between them."""
 
-    files: str = "/tests,/acceptance,/scripts,/tmp/ghz/health.proto"
+    files: str = "/tests,/acceptance,/scripts,/usr/local/share/ghz"
     """Files and directories of tests that programs may be pointed to, with commas."""
 
     policy_file: str = ""
