@@ -47,6 +47,8 @@ def test_quoted_words_are_those_of_sh(commands: list[list[str]]) -> None:
 
 
 @hypothesis.settings(max_examples=400, deadline=None)
+@hypothesis.example(r'"\a\\\!"')
+@hypothesis.example(r"a\!\a")
 @hypothesis.given(st.text(METACHARACTERS, max_size=10))
 @pytest.mark.parametrize("program", ["sh", "bash"])
 def test_what_passes_means_the_same_to_shells(program: str, soup: str) -> None:
