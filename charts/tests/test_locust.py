@@ -162,7 +162,7 @@ def test_only_the_load_tester_and_the_workers_reach_the_master(render: Render) -
     ]
     nobody = found(objects, "NetworkPolicy", WORKER)["spec"]
     assert nobody["podSelector"]["matchLabels"] == worker
-    assert (nobody["policyTypes"], nobody["ingress"]) == (["Ingress"], [])
+    assert (nobody["policyTypes"], nobody["ingress"]) == (["Ingress", "Egress"], [])
 
 
 def test_restricted_egress_leaves_the_way_to_the_master(render: Render) -> None:

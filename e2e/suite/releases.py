@@ -33,8 +33,11 @@ def all_of(found: images.Images) -> list[Release]:
         podDisruptionBudget={"enabled": False},
         auth={"allowAnonymousMutations": True},  # gates are opened with curl, as upstream's are
     )
+    # Load goes through the ingress, which is no service of the canary's namespace.
+    ingress = {"hosts": [f"{names.INGRESS}.{names.INGRESS}"]}
+    loadtester = values("loadtester", policy={"namespaces": {"*": ingress}})
     companions = {
-        names.LOADTESTER: ("loadtester", values("loadtester")),
+        names.LOADTESTER: ("loadtester", loadtester),
         names.GATEKEEPER: ("gatekeeper", gatekeeper),
         names.HELMTESTER: ("helmtester", helmtester),
     }

@@ -17,7 +17,7 @@ Eventually = Callable[[Callable[[], object]], None]
 def test_a_joined_task_goes_on_when_the_first_client_is_gone(
     serve: Callable[..., "Service"], tmp_path: pathlib.Path, eventually: Eventually
 ) -> None:
-    service = serve()
+    service = serve("-allow-shell", mode="-compat=false")
     command = f"echo run >> {tmp_path}/runs; until [ -e {tmp_path}/go ]; do sleep 0.02; done"
     metadata = {"type": "bash", "cmd": command}
     with pytest.raises(requests.ReadTimeout):
