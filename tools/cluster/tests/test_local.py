@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tools.cluster import processes, providers, settings, wheels
+from tools.cluster import packages, processes, providers, settings, wheels
 from tools.cluster.node import commands, layout
 from tools.cluster.tests import machine
 
@@ -34,6 +34,7 @@ def before() -> Iterator[set[str]]:
     if cluster.status() is None:
         pytest.skip("a cluster is in use")
     cluster.down()
+    packages.ensure(packages.NODE)  # what looks at the machine is installed by the first start
     found = machine.snapshot()
     try:
         yield found
