@@ -51,7 +51,7 @@ def create_app(settings: Settings, runner: Runner) -> flask.Flask:
     kinds = tasks.kinds(
         settings.locust_master,
         settings.timeout,
-        inline=settings.allow_inline_locustfile or settings.compat,
+        inline=settings.allow_inline_locustfile,
     )
     prepare = _compat if settings.compat else _strict(settings)
     views.register(app, runner, gates.Gates(), kinds, prepare)

@@ -40,6 +40,19 @@ def test_hey(strict: "Service", target: "Target", eventually: Eventually, more: 
     assert (reply.status_code, reply.text) == (403, "requests not allowed: 51 is above 50")
 
 
+def test_locust(strict: "Service", target: "Target") -> None:
+    load = {"type": "locust-test", "host": target.url, "users": "2", "runTime": "1s"}
+    reply = strict.post(load | {"returnCmdOutput": "true"})
+    assert reply.status_code == 200, reply.text
+    assert target.hits > 0
+    assert reply.text.startswith(f"{target.hits} requests, 0 failed, ")
+    reply = strict.post(load | {"host": "http://podinfo.prod"})
+    assert (reply.status_code, reply.text.partition(" is ")[0]) == (
+        403,
+        "host not allowed: podinfo.prod",
+    )
+
+
 @needs("wrk")
 def test_wrk(strict: "Service", target: "Target") -> None:
     metadata = {"type": "bash", "cmd": f"wrk -t1 -c2 -d1s {target.url}/", "returnCmdOutput": "1"}

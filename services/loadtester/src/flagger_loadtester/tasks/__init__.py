@@ -6,9 +6,6 @@ from typing import Final
 
 from . import base, bash, concord, helm, kubectl, locust, ngrinder, shell
 
-_EVERYWHERE: Final = pathlib.Path("/")
-"""In compat mode tasks may use every file of the container; strict mode has its own places."""
-
 TASKS: Final[Mapping[str, base.TaskType]] = {
     "cmd": shell.TASK,
     "bash": bash.TASK,
@@ -17,8 +14,8 @@ TASKS: Final[Mapping[str, base.TaskType]] = {
     "kubectl": kubectl.TASK,
     "concord": concord.TASK,
     "ngrinder": ngrinder.TASK,
-    **locust.make(locust.Options(directories=(_EVERYWHERE,))),
 }
+"""Those that need no settings; `kinds` adds the others."""
 DEFAULT: Final = "cmd"
 
 
@@ -47,7 +44,6 @@ def kinds(master: str, timeout: float, *, inline: bool) -> Mapping[str, base.Tas
         timeout: limit of a task in seconds.
         inline: whether hooks may bring locustfiles.
     """
-    options = locust.Options(
-        inline=inline, directories=(_EVERYWHERE,), master=master, timeout=timeout
-    )
+    everywhere = (pathlib.Path("/"),)  # strict mode has its own places
+    options = locust.Options(inline=inline, directories=everywhere, master=master, timeout=timeout)
     return {**TASKS, **locust.make(options)}

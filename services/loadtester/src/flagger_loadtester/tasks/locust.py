@@ -79,35 +79,14 @@ class Script:
 
 
 @dataclasses.dataclass(frozen=True)
-class Headless:
+class Headless(locust_plan.Planned):
     """A test run by a Locust of its own."""
-
-    canary: str
-    """``name.namespace``."""
-
-    plan: locust_plan.Plan
-    """The load."""
 
     script: Script
     """Who makes it."""
 
     confinement: Confinement | None = None
     """See `base.Context.execute`."""
-
-    @property
-    def label(self) -> str:
-        """See `base.Work`."""
-        return self.plan.label
-
-    @property
-    def log_output(self) -> bool:
-        """See `base.Work`."""
-        return self.plan.log_output
-
-    @property
-    def return_output(self) -> bool:
-        """See `base.Work`."""
-        return self.plan.return_output
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -125,10 +104,6 @@ class Headless:
             report = folder / "report.json"
             plan = Plan.of(self._argv(script, report))
             return self._judge(context.execute(plan, self.confinement), report)
-
-    def failure(self, outcome: Outcome) -> str:
-        """Return reason and summary."""
-        return f"{self.label} failed: {outcome.reason}\n{outcome.output}"
 
     def _argv(self, script: pathlib.Path, report: pathlib.Path) -> tuple[str, ...]:
         plan = self.plan

@@ -60,14 +60,8 @@ class Master:
 
 
 @dataclasses.dataclass(frozen=True)
-class Distributed:
+class Distributed(locust_plan.Planned):
     """A test that a master's workers run."""
-
-    canary: str
-    """``name.namespace``."""
-
-    plan: locust_plan.Plan
-    """The load."""
 
     master: Master
     """Who runs it."""
@@ -77,21 +71,6 @@ class Distributed:
 
     clock: Callable[[], float] = time.monotonic
     """Seconds, from anywhere."""
-
-    @property
-    def label(self) -> str:
-        """See `base.Work`."""
-        return self.plan.label
-
-    @property
-    def log_output(self) -> bool:
-        """See `base.Work`."""
-        return self.plan.log_output
-
-    @property
-    def return_output(self) -> bool:
-        """See `base.Work`."""
-        return self.plan.return_output
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -108,10 +87,6 @@ class Distributed:
             return Outcome("", f"Locust master {self.master.url}: {error}")
         finally:
             self.master.turn.release()
-
-    def failure(self, outcome: Outcome) -> str:
-        """Return reason and summary."""
-        return f"{self.label} failed: {outcome.reason}\n{outcome.output}"
 
     def _run(self, context: base.Context) -> Outcome:
         before = self.master.requests()

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from flagger_common import durations
 
+from ..process import Outcome
 from ..results.locust import Report
 from . import base
 
@@ -69,6 +70,36 @@ class Plan:
         if self.p95 is not None:
             complaints += _late(result.percentiles.get("95"), self.p95)
         return "; ".join(complaints)
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """What the work of a Locust test is, wherever it runs; see `base.Work`."""
+
+    canary: str
+    """``name.namespace``."""
+
+    plan: Plan
+    """The load."""
+
+    @property
+    def label(self) -> str:
+        """What the log calls the test."""
+        return self.plan.label
+
+    @property
+    def log_output(self) -> bool:
+        """Whether what a good test measured is logged."""
+        return self.plan.log_output
+
+    @property
+    def return_output(self) -> bool:
+        """Whether it is the body of the reply."""
+        return self.plan.return_output
+
+    def failure(self, outcome: Outcome) -> str:
+        """Return reason and summary."""
+        return f"{self.label} failed: {outcome.reason}\n{outcome.output}"
 
 
 def _late(measured: float | None, limit: float) -> list[str]:

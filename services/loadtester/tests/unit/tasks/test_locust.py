@@ -6,6 +6,8 @@ import pytest
 
 from flagger_common.payload import CanaryWebhookPayload
 from flagger_loadtester import tasks
+from flagger_loadtester.policy import guard
+from flagger_loadtester.policy.scope import RefusedError, Scope
 from flagger_loadtester.results.base import LoadResult
 from flagger_loadtester.results.locust import Report
 from flagger_loadtester.tasks import base, locust, locust_master, locust_plan
@@ -36,8 +38,19 @@ def refusal(metadata: dict[str, str], options: locust.Options | None = None) -> 
 
 
 def test_one_type_is_waited_for() -> None:
-    assert not tasks.TASKS["locust"].blocking
-    assert tasks.TASKS["locust-test"].blocking
+    known = tasks.kinds("", 60.0, inline=False)
+    assert not known["locust"].blocking
+    assert known["locust-test"].blocking
+
+
+def test_flags_say_where_tests_run_and_what_hooks_may_bring() -> None:
+    payload = CanaryWebhookPayload(metadata={"host": HOST})
+    known = tasks.kinds(MASTER, 60.0, inline=False)
+    assert isinstance(known["locust"].prepare(payload), locust_master.Distributed)
+    inline = CanaryWebhookPayload(metadata={"host": HOST, "locustfile": "import locust"})
+    assert tasks.kinds("", 60.0, inline=True)["locust"].prepare(inline).label.startswith("locust ")
+    with pytest.raises(base.TaskError, match="inline locustfiles are not allowed"):
+        tasks.kinds("", 60.0, inline=False)["locust"].prepare(inline)
 
 
 def test_defaults() -> None:
@@ -119,7 +132,7 @@ def test_metadata_are_checked(change: dict[str, str], text: str) -> None:
 def test_the_host_is_required() -> None:
     payload = CanaryWebhookPayload(name="podinfo", namespace="test", metadata={"type": "locust"})
     with pytest.raises(base.TaskError, match=r"^host is "):
-        tasks.find(payload.metadata).prepare(payload)
+        tasks.kinds("", 60.0, inline=False)["locust"].prepare(payload)
 
 
 def test_an_inline_locustfile() -> None:
@@ -212,3 +225,45 @@ GOOD = LoadResult(requests=400, failures=4, rate=40.0, percentiles={"95": 0.5})
 )
 def test_complaints(report: Report, limits: dict[str, str], complaint: str) -> None:
     assert headless(limits).plan.complaint(report) == complaint
+
+
+@pytest.fixture
+def judge(tmp_path: pathlib.Path) -> guard.Guard:
+    """A policy with files in `tmp_path`, five workers and a minute at most."""
+    return guard.build(Scope("", files=(tmp_path,), concurrency=5, duration=60.0), 3600.0, "")
+
+
+def strict(judge: guard.Guard, **metadata: str) -> base.Work:
+    known = tasks.kinds("", 3600.0, inline=False)
+    metadata = {"host": "http://podinfo-canary.test", "users": "5"} | metadata
+    payload = CanaryWebhookPayload(name="podinfo", namespace="test", metadata=metadata)
+    return known["locust"].strict(payload, judge)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"host": "http://podinfo.prod"}, "host not allowed: podinfo.prod"),
+        ({"host": "http://169.254.169.254"}, "host not allowed: 169.254.169.254"),
+        ({"users": "6"}, "users not allowed: 6, the most are 5"),
+    ],
+)
+def test_strict_mode_refuses_what_the_policy_does(
+    judge: guard.Guard, change: dict[str, str], text: str
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        strict(judge, **change)
+    assert str(caught.value).startswith(text)
+
+
+def test_strict_mode_has_its_own_files_and_limits(
+    judge: guard.Guard, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "load.py"
+    file.write_text("")
+    work = strict(judge, file=str(file), runTime="1h")
+    assert isinstance(work, locust.Headless)
+    assert (work.script.path, work.plan.run_time) == (file, 60)
+    assert work.confinement is judge.confinement
+    with pytest.raises(base.TaskError, match=r"^file is "):
+        strict(judge, file=__file__)

@@ -10,7 +10,7 @@ from flagger_loadtester.tasks import base
 
 def prepare(**metadata: str) -> base.Command:
     payload = CanaryWebhookPayload(name="podinfo", namespace="test", metadata=metadata)
-    work = tasks.find(metadata).prepare(payload)
+    work = tasks.find(metadata, tasks.TASKS).prepare(payload)
     assert isinstance(work, base.Command)
     return work
 
@@ -50,7 +50,7 @@ def test_a_missing_command_is_an_error_for_the_default_type() -> None:
 @pytest.mark.parametrize("kind", ["", "helmv2", "gate", "CMD", "Locust"])
 def test_unknown_types(kind: str) -> None:
     with pytest.raises(base.TaskError, match=rf"^unknown task type {kind}$"):
-        tasks.find({"type": kind, "cmd": "true"})
+        tasks.find({"type": kind, "cmd": "true"}, tasks.kinds("", 60.0, inline=False))
 
 
 @pytest.mark.parametrize(

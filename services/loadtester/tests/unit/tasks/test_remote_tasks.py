@@ -34,7 +34,7 @@ class Clock:
 
 def prepare(metadata: dict[str, str]) -> base.Work:
     payload = CanaryWebhookPayload(name="podinfo", namespace="test", metadata=metadata)
-    return tasks.find(metadata).prepare(payload)
+    return tasks.find(metadata, tasks.TASKS).prepare(payload)
 
 
 @pytest.fixture

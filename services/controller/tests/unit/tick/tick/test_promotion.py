@@ -70,3 +70,32 @@ async def test_a_target_of_the_same_revision_is_promoted_in_this_tick(
     change(bench.rig)
     await bench.tick(process)
     assert template(bench.rig) == bench.rig.found(TARGET)["spec"]["template"]["spec"]
+
+
+async def test_without_analysis_the_revision_is_looked_at_as_well(bench: Bench) -> None:
+    rig = await bench.rig.initialized(skipAnalysis=True)
+    before = template(rig)
+    rig.push("2")
+    process = await bench.start()
+    await asyncio.sleep(INTERVAL)
+    await bench.tick(process)
+    rig.pods()
+    await asyncio.sleep(INTERVAL)
+    rig.api.pause_watches()
+    rig.push("3")
+    with pytest.raises(CacheStale):
+        await process.tick.run()
+    assert template(rig) == before
+
+
+async def test_a_target_that_is_gone_is_not_promoted(bench: Bench) -> None:
+    process = await analysed(bench)
+    before = template(bench.rig)
+    bench.rig.api.pause_watches()
+    bench.rig.api.remove(TARGET)
+    with pytest.raises(CacheStale):
+        await process.tick.run()
+    bench.rig.api.resume_watches()
+    await asyncio.sleep(0.1)
+    await process.tick.run()
+    assert template(bench.rig) == before
