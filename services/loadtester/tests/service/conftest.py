@@ -127,7 +127,7 @@ class Target:
 
 @pytest.fixture
 def target() -> Iterator[Target]:
-    """Serve ``token`` on every path and count the requests."""
+    """Serve ``token`` on every path but ``/away``, which leads to ``/``, and count the requests."""
     lock = threading.Lock()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -137,7 +137,8 @@ def target() -> Iterator[Target]:
             self.rfile.read(int(self.headers.get("Content-Length", "0")))
             with lock:
                 made.hits += 1
-            self.send_response(200)
+            self.send_response(302 if self.path == "/away" else 200)
+            self.send_header("Location", "/")
             self.send_header("Content-Length", "6")
             self.end_headers()
             self.wfile.write(b"token\n")

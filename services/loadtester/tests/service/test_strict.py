@@ -4,10 +4,11 @@ import pathlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from tools.cluster import gobuild
 
 if TYPE_CHECKING:
     from .conftest import Service, Target
@@ -40,6 +41,19 @@ def test_hey(strict: "Service", target: "Target", eventually: Eventually, more: 
     assert (reply.status_code, reply.text) == (403, "requests not allowed: 51 is above 50")
 
 
+@needs("hey")
+def test_a_target_leads_no_load_elsewhere(
+    strict: "Service", target: "Target", eventually: Eventually
+) -> None:
+    command = f"hey -n 4 -c 2 {target.url}/away"
+    assert strict.post({"cmd": command}).status_code == 202
+    eventually(lambda: f"command finished {command}" in strict.messages())
+    assert target.hits == 4
+    load = {"type": "locust-test", "host": target.url, "paths": "/away", "returnCmdOutput": "true"}
+    reply = strict.post(load | {"users": "2", "runTime": "1s"})
+    assert reply.text.startswith(f"{target.hits - 4} requests, 0 failed, ")
+
+
 def test_locust(strict: "Service", target: "Target") -> None:
     load = {"type": "locust-test", "host": target.url, "users": "2", "runTime": "1s"}
     reply = strict.post(load | {"returnCmdOutput": "true"})
@@ -66,6 +80,37 @@ def test_curl_with_a_pipe(strict: "Service", target: "Target") -> None:
     for word, status in (("token", 200), ("nonsense", 500)):
         command = f"curl -sd 'test' {target.url}/token | grep {word}"
         assert strict.post({"type": "bash", "cmd": command}).status_code == status
+
+
+@pytest.fixture
+def healthy() -> Iterator[str]:
+    """Serve gRPC's health service; yields the address."""
+    argv = [str(gobuild.binary("grpc_health")), "serve", "127.0.0.1:0"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.terminate()
+
+
+@pytest.mark.timeout(600)  # the programs may have to be built
+def test_ghz_and_the_probe(serve: Serve, healthy: str, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "policy").write_text('namespaces: {"*": {hosts: ["127.0.0.1"]}}')
+    folders = {gobuild.binary(name).parent for name in ("ghz", "grpc_health_probe")}
+    strict = serve(
+        f"-policy-file={tmp_path}/policy",
+        mode="-compat=false",
+        path="".join(f"{folder}:" for folder in folders),
+    )
+    call = "ghz --insecure --call=grpc.health.v1.Health/Check -n 20 -c 2"
+    for command, words in (
+        (f"{call} {healthy}", "[OK]   20 responses"),
+        (f"{call} --format=json {healthy}", '"statusCodeDistribution"'),
+        (f"grpc_health_probe -addr={healthy}", "status: SERVING"),
+    ):
+        reply = strict.post({"type": "bash", "cmd": command, "returnCmdOutput": "true"})
+        assert (reply.status_code, words in reply.text) == (200, True), reply.text
+    _, *calls = (each["result"] for each in strict.get("/api/v1/tasks").json()["items"])
+    assert [(each["requests"], each["failures"]) for each in calls] == [(20, 0)] * 2
 
 
 @needs("bats")

@@ -1,8 +1,8 @@
-"""Secrets in command texts."""
+"""Secrets in command texts and in what commands print."""
 
 import pytest
 
-from flagger_loadtester.redact import redact
+from flagger_loadtester.redact import conceal, redact
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,26 @@ def test_secrets_are_masked(text: str, shown: str) -> None:
 )
 def test_other_texts_stay(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("command", "output", "shown"),
+    [
+        ("curl -u me:geheim1 http://a", "me:geheim1, geheim1", "***, ***"),
+        ("curl -vu me:geheim1 http://a", "> Authorization: Basic bWU6Z2VoZWltMQ==", None),
+        ("curl -H 'Authorization: Bearer geheim1' http://a", "token geheim1 has expired", None),
+        ("curl http://me:geheim1@a/", "cannot resolve http://me:geheim1@a/", None),
+        ("curl -d 'token=geheim1&x=abcdefg' http://a", "geheim1 abcdefg", "*** abcdefg"),
+        ("curl -u me:abc http://a", "abc", "abc"),
+        ("curl http://a/geheim1", "geheim1", "geheim1"),
+    ],
+)
+def test_output_is_without_the_secrets_of_its_command(
+    command: str, output: str, shown: str | None
+) -> None:
+    concealed = conceal(output, command)
+    if shown is None:
+        assert "***" in concealed
+        assert not any(secret in concealed for secret in ("geheim1", "bWU6Z2VoZWltMQ"))
+    else:
+        assert concealed == shown

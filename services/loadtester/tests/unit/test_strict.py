@@ -35,7 +35,7 @@ def make(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ma
     """Make clients of strict servers; programs on their path show their arguments."""
     for name in ("show", "helm", "kubectl"):
         (tmp_path / name).write_text('#!/bin/sh\nfor word; do printf "<%s>" "$word"; done\n')
-    (tmp_path / "fail").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "fail").write_text('#!/bin/sh\nprintf %s "$*"\nexit 3\n')
     for program in tmp_path.iterdir():
         program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
@@ -210,14 +210,15 @@ def test_secrets_are_neither_logged_nor_returned(
     caplog.set_level(logging.DEBUG)
     client = make()
     for text in (
-        "fail 'Authorization: hush'",
-        "fail -u me:hush",
-        "grep x token=hush",
-        "$ -u a:hush",
+        "fail 'Authorization: hushhush'",
+        "fail -u me:hushhush",
+        "grep x token=hushhush",
+        "$ -u a:hushhush",
     ):
         assert "hush" not in shown(client, "bash", text)[1]
     assert "hush" not in caplog.text
     assert "hush" not in str([entry.__dict__ for entry in caplog.records])
+    assert "hush" not in client.get("/api/v1/tasks").text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The locustfile of a test that brings none: every user gets all paths, once a second.
 
-Read by Locust, never imported by the load tester.
+Redirects are not followed: a target decides nothing about other hosts. Read by Locust, never
+imported by the load tester.
 """
 
 from argparse import ArgumentParser
@@ -23,4 +24,4 @@ class Visitor(HttpUser):
     def visit(self) -> None:
         """Get the paths one after another."""
         for path in self.environment.parsed_options.paths.split(","):
-            self.client.get(path)
+            self.client.get(path, allow_redirects=False)

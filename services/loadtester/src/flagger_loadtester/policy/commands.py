@@ -21,6 +21,7 @@ _FILE: Final = (kinds.file,)
 _HEY: Final = Table(
     go=True,
     loads=True,
+    forced=("-disable-redirects",),  # a target decides nothing about other hosts
     options={
         "-n": _REQUESTS,
         "-c": _WORKERS,

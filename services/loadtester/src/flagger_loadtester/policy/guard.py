@@ -106,9 +106,10 @@ class Guard:
         for argument in arguments if patterns is not None else ():
             if not any(pattern.fullmatch(argument) for pattern in patterns or ()):
                 raise RefusedError(f"argument not allowed: {argument} by the policy file")
-        if table is not None:
-            options.check(table, arguments, scope)
-        return (self.program(name), *arguments)
+        if table is None:
+            return (self.program(name), *arguments)
+        options.check(table, arguments, scope)
+        return (self.program(name), *table.forced, *arguments)
 
 
 def build(defaults: Scope, timeout: float, policy_file: str) -> Guard:

@@ -35,6 +35,9 @@ class Table:
     loads: bool = False
     """Whether it is a load test; a pipeline has one of these at most."""
 
+    forced: tuple[str, ...] = ()
+    """Switches that are always on, and stand in front of all that the caller writes."""
+
     defaults: tuple[tuple[frozenset[str], Kind, str], ...] = ()
     """Names of an option, its kind, and the value that the program takes when it is not given."""
 
@@ -112,6 +115,8 @@ def _values(table: Table, name: str, attached: str | None, rest: Iterator[str]) 
     if not wanted:
         if attached not in (None, "true", "false"):
             raise RefusedError(f"option not allowed: {name} with a value")
+        if attached == "false" and name in table.forced:
+            raise RefusedError(f"option not allowed: {name}=false, it is always on")
         return ()
     values = [attached] if attached is not None else []
     for _ in wanted[len(values) :]:

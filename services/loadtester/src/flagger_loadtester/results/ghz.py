@@ -16,7 +16,7 @@ _COUNT: Final = re.compile(r"^  Count:\s+(\d+)$", re.MULTILINE)
 _RATE: Final = re.compile(r"^  Requests/sec:\s+([\d.]+)$", re.MULTILINE)
 _TIME: Final = re.compile(r"^  (Slowest|Average):\s+([\d.]+) ?([a-zµ]+)$", re.MULTILINE)
 _LATENCY: Final = re.compile(r"^  (\d+) ?% in ([\d.]+) ?([a-zµ]+) ?$", re.MULTILINE)
-_OK: Final = re.compile(r"^  \[OK\]\s+(\d+) responses?$", re.MULTILINE)
+_OK: Final = re.compile(r"^  \[OK\]\s+(\d+) responses? *$", re.MULTILINE)
 _NANOSECOND: Final = 1e-9
 
 _Count = Annotated[int, pydantic.Field(ge=0)]

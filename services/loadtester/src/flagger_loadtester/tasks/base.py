@@ -11,7 +11,7 @@ from ..plan import Plan
 from ..policy.guard import Guard
 from ..policy.scope import RefusedError
 from ..process import Outcome
-from ..redact import redact
+from ..redact import conceal, redact
 
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 
@@ -125,7 +125,8 @@ class Command:
         """Execute the command."""
         outcome = context.execute(self.plan, self.confinement)
         notes = "".join(f"note: {note}\n" for note in self.notes)
-        return dataclasses.replace(outcome, output=notes + outcome.output)
+        output = conceal(outcome.output, self.text)
+        return dataclasses.replace(outcome, output=notes + output)
 
     def failure(self, outcome: Outcome) -> str:
         """Return upstream's text (loadtester.md section 3)."""

@@ -48,6 +48,7 @@ REFUSED = [
     ("hey -z -5m http://podinfo.test/", "option not allowed: -z with a value that starts"),
     ("hey -z=-5m http://podinfo.test/", "duration not allowed: -5m"),
     ("hey -z", "option not allowed: -z without a value"),
+    ("hey -disable-redirects=false http://podinfo.test/", "option not allowed: -disable-redirects"),
     ("hey -o html http://podinfo.test/", "argument not allowed: html, use csv"),
     ("hey -D /etc/passwd http://podinfo.test/", "file not allowed: /etc/passwd"),
     ("wrk -c 1k http://podinfo.test/", "argument not allowed: 1k is no number"),
