@@ -1,10 +1,11 @@
 """A reverse proxy between a controller and the API server, which makes one write fail."""
 
 import asyncio
+import contextlib
 import json
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Self
 
 import aiohttp
@@ -235,22 +236,25 @@ class FaultProxy:
                 await response.write_eof()
             except (ConnectionError, aiohttp.ClientError):
                 return _aborted(request)
-            finally:
-                _abandon(answer)
             return response
 
-    def _sent(
+    @contextlib.asynccontextmanager
+    async def _sent(
         self, request: web.Request, body: bytes, params: Mapping[str, str] | None = None
-    ) -> Any:
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         url = URL(self._upstream + request.raw_path, encoded=True)
-        return self._session.request(
+        async with self._session.request(
             request.method,
             url if params is None else url.with_query(params),
             headers=self._usual | _kept(request.headers),
             data=body or None,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None),
-        )
+        ) as answer:
+            try:
+                yield answer
+            finally:
+                _abandon(answer)
 
     def _begin(self, work: Any) -> "asyncio.Task[Any]":
         task = asyncio.create_task(work)
