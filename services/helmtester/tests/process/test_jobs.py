@@ -29,7 +29,7 @@ class Api:
     """An API server with one ConfigMap, Jobs, and a pod for each of them."""
 
     def __init__(self, server: pytest_httpserver.HTTPServer) -> None:
-        self.data = {"smoke.json": json.dumps(TEMPLATE), "wrong": "kind: Job"}
+        self.data = {"smoke.json": json.dumps(TEMPLATE), "wrong": "kind: [Job"}
         self.jobs: dict[str, Any] = {}
         self.created: list[dict[str, Any]] = []
         self.deleted: list[str] = []
@@ -214,7 +214,7 @@ def test_templates_that_cannot_be_used(api: Api, start: Start) -> None:
     for template, message in [
         ("helmtester-jobs/none", "template not found: config map helmtester-jobs has no none"),
         ("helmtester-other/x", "template not found: "),
-        ("helmtester-jobs/wrong", "template not allowed: not JSON"),
+        ("helmtester-jobs/wrong", "template not allowed: not YAML"),
     ]:
         response = ask(helmtester, template)
         assert (response.status_code, response.headers[RESULT]) == (400, "refused")

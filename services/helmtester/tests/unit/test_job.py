@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from flagger_common import helmtest
 from flagger_common.payload import CanaryWebhookPayload
@@ -74,9 +75,26 @@ def test_nothing_but_a_job_is_made(document: object) -> None:
         build(document)
 
 
-def test_text_that_is_no_json_is_refused() -> None:
-    with pytest.raises(helmtest.RefusedError, match="not JSON"):
-        job.build("kind: Job", "x", SENT, 1.0)
+def test_yaml_is_read_as_kubernetes_reads_it() -> None:
+    document = template(metadata={"annotations": {"since": "2026-11-27", "on": "yes"}})
+    text = yaml.safe_dump(document).replace("'2026-11-27'", "2026-11-27")
+    assert "since: 2026-11-27" in text
+    assert job.build(text, "podinfo-test-1", SENT, 90.5) == build(document)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("kind: [Job", "not YAML"),
+        ("kind: Job\n---\nkind: Job", "not YAML"),
+        ("kind: !!python/name:os.system", "not YAML"),
+        ("[" * 10_000, "not YAML"),
+        ("a: &a [x]\nb: [*a, *a]", "without anchors"),
+    ],
+)
+def test_text_that_is_no_yaml_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(helmtest.RefusedError, match=reason):
+        job.build(text, "x", SENT, 1.0)
 
 
 def test_references_name_a_config_map_and_a_key() -> None:
