@@ -8,9 +8,9 @@ import re
 from typing import Final
 
 from flagger_common import helmtest
+from flagger_common.cluster import Object
 from flagger_common.payload import CanaryWebhookPayload
 
-from .cluster import Object
 from .outcome import Result
 
 MANAGER: Final = "app.kubernetes.io/managed-by"

@@ -43,7 +43,7 @@ class Counters:
         )
         self.refused = prometheus_client.Counter(
             "flagger_helmtester_refused",
-            "Requests that ran nothing, by reason: policy, namespace or overloaded",
+            "Requests that ran nothing, by reason, see the README",
             ["reason"],
             registry=registry,
         )
