@@ -173,7 +173,8 @@ def test_no_api_server_there(server: cluster.Cluster) -> None:
 
 def test_an_api_server_that_is_silent(server: cluster.Cluster) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        hung = dataclasses.replace(server, api=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        hung = dataclasses.replace(server, api=address, seconds=1000.0)
         with pytest.raises(declared.UnverifiedError, match="timed out"):
             declared.verifier(hung, seconds=0.2)(payload())
 
