@@ -59,6 +59,8 @@ CASES = {
         ),
         ("volumes[0].name=t", "volumes[0].configMap.name=bats", "env[0].name=A", "env[0].value=b"),
         ("networkPolicy.enabled=true", "compat=true"),
+        ("networkPolicy.enabled=true", "verifyCanary=true"),
+        ("rbac.scope=cluster", "verifyCanary=true"),
         ("policy.namespaces.test.shell=true", "auth.existingSecret=s", "auth.tokenKey=token"),
     ],
     "gatekeeper": [
@@ -75,6 +77,7 @@ CASES = {
         (),
         ("testNamespaces={apps,shop}",),
         ("rbac.scope=cluster", "podDisruptionBudget.enabled=true"),
+        ("verifyCanary=true", "testNamespaces={apps,shop}"),
         (
             "rbac.rules[0].apiGroups={apps}",
             "rbac.rules[0].resources={deployments}",

@@ -286,6 +286,16 @@ def test_helmtester_may_read_templates_of_jobs(render: Render) -> None:
     assert {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]} in role["rules"]
 
 
+def test_helmtester_may_read_canaries_to_verify_payloads(render: Render) -> None:
+    rule = {"apiGroups": ["flagger.app"], "resources": ["canaries"], "verbs": ["get"]}
+    for settings in ((), ("cmd.impersonate=tests",)):
+        objects = render("helmtester", "verifyCanary=true", "testNamespaces={a,b}", *settings)
+        assert args(objects)[-1] == "-verify-canary=true"
+        assert [rule in role["rules"] for role in of(objects, "Role")] == [True, True]
+    (role,) = of(render("helmtester", "verifyCanary=true", "rbac.scope=cluster"), "ClusterRole")
+    assert rule in role["rules"]
+
+
 def test_helmtester_is_one_process(template: Callable[..., Any]) -> None:
     several = template("helmtester", "--set", "replicaCount=2")
     assert several.code != 0

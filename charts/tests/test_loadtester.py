@@ -34,6 +34,7 @@ def added(render: Render, *settings: str) -> list[str]:
         ((), []),
         (("compat=true",), ["-compat=true"]),
         (("allowShell=true",), ["-allow-shell=true"]),
+        (("verifyCanary=true",), ["-verify-canary=true"]),
         (("allowedCommands={hey,jq}",), ["-allowed-commands=hey,jq"]),
         (("files={/suite,/data}",), ["-files=/suite,/data"]),
         (("limits.concurrency=5",), ["-max-concurrency=5"]),
@@ -150,6 +151,50 @@ def test_the_controllers_of_our_chart_are_let_in(render: Render) -> None:
     labels = [o["spec"]["template"]["metadata"]["labels"] for o in made]
     assert {each["app.kubernetes.io/name"] for each in labels} <= names
     assert len(made) == 2
+
+
+@pytest.mark.parametrize(
+    ("scope", "kind", "place"), [("", "Role", "test"), ("cluster", "ClusterRole", None)]
+)
+def test_to_verify_payloads_canaries_may_be_read(
+    render: Render, scope: str, kind: str, place: str | None
+) -> None:
+    objects = render("loadtester", "verifyCanary=true", f"rbac.scope={scope}")
+    role, binding = one(objects, kind), one(objects, f"{kind}Binding")
+    assert role["rules"] == [
+        {"apiGroups": ["flagger.app"], "resources": ["canaries"], "verbs": ["get"]}
+    ]
+    assert [each["metadata"].get("namespace") for each in (role, binding)] == [place, place]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    account = pod(objects)["spec"]["serviceAccountName"]
+    assert [each["name"] for each in binding["subjects"]] == [account]
+    assert pod(objects)["spec"]["automountServiceAccountToken"] is True
+
+
+def test_the_rights_of_tests_stay_apart(render: Render) -> None:
+    rule = "rbac.rules[0]"
+    more = (f"{rule}.apiGroups={{apps}}", f"{rule}.resources={{deployments}}")
+    objects = render(
+        "loadtester", "verifyCanary=true", "rbac.create=true", *more, f"{rule}.verbs={{get}}"
+    )
+    roles = [found for found in objects if found["kind"] == "Role"]
+    resources = [[each["resources"] for each in role["rules"]] for role in roles]
+    assert sorted(resources) == [[["canaries"]], [["deployments"]]]
+
+
+def test_to_verify_payloads_the_api_server_may_be_reached(render: Render) -> None:
+    settings = ("verifyCanary=true", "networkPolicy.enabled=true")
+    policies = [o for o in render("loadtester", *settings) if o["kind"] == "NetworkPolicy"]
+    usual, added = (policy["spec"] for policy in policies)
+    assert usual["egress"][-1] == {"to": [{"podSelector": {}}]}
+    assert added["podSelector"] == usual["podSelector"]
+    assert added["policyTypes"] == ["Egress"]
+    (rule,) = added["egress"]
+    assert [port["port"] for port in rule["ports"]] == [443, 6443]
+    # Where everything may be reached a further policy would forbid the rest.
+    everything = render("loadtester", *settings, "networkPolicy.egress=null")
+    assert one(everything, "NetworkPolicy")["spec"]["policyTypes"] == ["Ingress"]
+    assert "NetworkPolicy" not in [o["kind"] for o in render("loadtester", settings[0])]
 
 
 def test_a_pod_of_old_is_gone_before_the_new_one(render: Render) -> None:

@@ -18,6 +18,9 @@
 {{- if ne .Values.auth.mode "none" }}
 - -auth-{{ ternary "token" "hmac-key" (eq .Values.auth.mode "token") }}-file=/etc/helmtester/{{ .Values.auth.key }}
 {{- end }}
+{{- if .Values.verifyCanary }}
+- -verify-canary=true
+{{- end }}
 {{- if .Values.jobs.enabled }}
 - -jobs=true
 - -job-templates={{ join "," .Values.jobs.templates }}
@@ -51,6 +54,7 @@ What `helm test` does, and nothing else: read the release from its Secrets and w
 back, delete the test objects of the last run, create them, wait for them, read their logs.
 It cannot install, upgrade or remove a release: that would need to create or delete Secrets.
 With cmd.impersonate all this is the right of the tenants' own accounts, and ours to act as them.
+Canaries are read as ourselves.
 */}}
 {{- define "helmtester.rules" -}}
 {{- with .Values.cmd.impersonate }}
@@ -76,6 +80,11 @@ With cmd.impersonate all this is the right of the tenants' own accounts, and our
   resources: [configmaps]
   verbs: [get]
 {{- end }}
+{{- end }}
+{{- if .Values.verifyCanary }}
+- apiGroups: [flagger.app]
+  resources: [canaries]
+  verbs: [get]
 {{- end }}
 {{- with .Values.rbac.rules }}
 {{ toYaml . }}

@@ -11,6 +11,9 @@
 - -compat=true
 {{- end }}
 {{- include "loadtester.authArgs" .Values.auth }}
+{{- if .Values.verifyCanary }}
+- -verify-canary=true
+{{- end }}
 {{- with .Values.allowedCommands }}
 - -allowed-commands={{ join "," . }}
 {{- end }}

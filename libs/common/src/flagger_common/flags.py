@@ -7,6 +7,7 @@ that is how the settings travel from the command line into the server process.
 
 import dataclasses
 import re
+import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -52,6 +53,19 @@ class Duration(click.ParamType[float]):
             return durations.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Url(click.ParamType[str]):
+    """An address of HTTP or HTTPS, or nothing."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address if it is one."""
+        parts = urllib.parse.urlsplit(str(value))
+        if value and (parts.scheme not in ("http", "https") or not parts.netloc):
+            self.fail(f"{value!r} is no http:// or https:// address", param, ctx)
+        return str(value)
 
 
 class NamespaceExpression(click.ParamType[str]):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import flask
 
-from flagger_common import flaskkit
+from flagger_common import declared, flaskkit
 
 from . import desk, flights, helm, jobs, legacy, metrics, releases, results, settings, views
 from .pods import Pods
@@ -68,8 +68,9 @@ def create_app(
         options.namespaces,
         options.failure_status,
     )
+    verify = declared.verifier(api) if options.verify_canary else declared.believe
     others = None
     if options.legacy_types:
         others = legacy.Legacy(options.legacy_types, options.timeout)
-    views.register(app, front, others, cancel_on_disconnect=options.cancel_on_disconnect)
+    views.register(app, front, others, verify, cancel_on_disconnect=options.cancel_on_disconnect)
     return app

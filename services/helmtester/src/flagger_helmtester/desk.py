@@ -20,6 +20,8 @@ Engine = Callable[[CanaryWebhookPayload], outcome.Task]
 """Makes a task of a payload; raises `helmtest.RefusedError`."""
 
 _STATUSES: Final = range(400, 600)
+_RESULTS: Final = {"overloaded": Result.OVERLOADED, "unverified": Result.UNAVAILABLE}
+"""Class of a refusal that is not the caller's fault, by its reason."""
 _REMEMBERED: Final = 1000
 
 
@@ -85,8 +87,7 @@ class Desk:
         """Count, log and answer a request that runs nothing."""
         self._counters.refused.labels(why).inc()
         logger.warning("refused: %s", message, extra={"canary": sent.canary})
-        result = Result.OVERLOADED if why == "overloaded" else Result.REFUSED
-        return answer.refused(result, status, message)
+        return answer.refused(_RESULTS.get(why, Result.REFUSED), status, message)
 
     def _found(
         self, task: outcome.Task, sent: CanaryWebhookPayload, wanted: flights.Wanted

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from flagger_common import durations, helmtest, output
+from flagger_common.cluster import ApiError, Cluster, Object
 from flagger_common.payload import CanaryWebhookPayload
 
 from . import classify, flights, job, outcome, release, words
-from .cluster import ApiError, Cluster, Object
 from .outcome import Result
 from .pods import Pods
 

@@ -43,7 +43,8 @@ class Counters:
         )
         self.refused = prometheus_client.Counter(
             "flagger_helmtester_refused",
-            "Requests that ran nothing, by reason: policy, namespace or overloaded",
+            "Requests that ran nothing, by reason: policy, namespace, overloaded, undeclared (the "
+            "Canary lists no such task) or unverified (the Canary cannot be read)",
             ["reason"],
             registry=registry,
         )

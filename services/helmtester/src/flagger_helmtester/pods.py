@@ -5,8 +5,9 @@ import urllib.parse
 from collections.abc import Iterator
 from typing import Final
 
+from flagger_common.cluster import ApiError, Cluster, Object
+
 from . import outcome
-from .cluster import ApiError, Cluster, Object
 
 logger = logging.getLogger(__name__)
 

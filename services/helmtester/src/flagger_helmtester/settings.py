@@ -3,15 +3,14 @@
 import dataclasses
 import pathlib
 import tempfile
-import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import click
 
-from flagger_common import authz, callers, flags, helmtest
+from flagger_common import authz, callers, cluster, flags, helmtest
 
-from . import cluster, flights, helm, legacy
+from . import flights, helm, legacy
 
 SERVICE: Final = "HELMTESTER"
 """Prefix of the environment variables."""
@@ -78,8 +77,10 @@ class Settings:
     """Whether tasks of type `job` are taken."""
     job_templates: str = "helmtester-*"
     """Comma-separated patterns of the ConfigMaps that may hold templates of Jobs."""
+    verify_canary: bool = False
+    """Whether only tasks run that a webhook of the named Canary lists, see `declared`."""
     kube_api: str = ""
-    """URL of the API server for Jobs and exit codes; empty: the cluster that we run in, if any."""
+    """URL of the API server for Jobs, exit codes and Canaries; empty: that of the pod, if any."""
     kube_token_file: str = str(cluster.ACCOUNT / "token")
     """Its token."""
     kube_ca_file: str = ""
@@ -115,19 +116,6 @@ class Settings:
         return self.limits.callers + handed_on + SPARE_THREADS
 
 
-class _Url(click.ParamType[str]):
-    """An address of HTTP or HTTPS, or nothing."""
-
-    name = "url"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the address if it is one."""
-        parts = urllib.parse.urlsplit(str(value))
-        if value and (parts.scheme not in ("http", "https") or not parts.netloc):
-            self.fail(f"{value!r} is no http:// or https:// address", param, ctx)
-        return str(value)
-
-
 _OPTIONS: Final = (
     ("port", click.IntRange(1, 65535), "port to listen on"),
     ("log-level", str, "debug, info, warn, error, fatal or panic"),
@@ -150,13 +138,14 @@ _OPTIONS: Final = (
     ("failure-status", click.IntRange(400, 599), "HTTP status of a failed test"),
     ("result-cache-ttl", flags.Duration(), "how long a passed test answers again, 0s: never"),
     ("cancel-on-disconnect", bool, "end a test that nobody waits for any more"),
-    ("legacy-types", _Url(), "load tester that does other tasks, empty: they are refused"),
+    ("legacy-types", flags.Url(), "load tester that does other tasks, empty: they are refused"),
     ("auth-token-file", str, "tokens of those who may call, empty: everybody"),
     ("auth-hmac-key-file", str, "key of signed calls, empty: none are taken"),
     ("impersonate", str, "service account of the release's namespace to act as"),
     ("jobs", bool, "take tasks of type job"),
     ("job-templates", str, "patterns of config maps with templates of Jobs, by commas"),
-    ("kube-api", _Url(), "API server for Jobs and exit codes, empty: that of the pod"),
+    ("verify-canary", bool, "run only what a webhook of the named Canary lists"),
+    ("kube-api", flags.Url(), "API server for what Helm cannot do, empty: that of the pod"),
     ("kube-token-file", str, "its token"),
     ("kube-ca-file", str, "who signs its certificate, empty: whom the system trusts"),
 )
@@ -206,11 +195,8 @@ def api(chosen: Settings, environ: Mapping[str, str]) -> cluster.Cluster | None:
     """
     account = chosen.impersonate
     user = f"system:serviceaccount:{{namespace}}:{account}" if account else ""
-    if not chosen.kube_api:
-        return cluster.inside(environ, user)
-    ca_file = pathlib.Path(chosen.kube_ca_file) if chosen.kube_ca_file else None
-    token_file = pathlib.Path(chosen.kube_token_file)
-    return cluster.Cluster(chosen.kube_api.rstrip("/"), token_file, ca_file, user)
+    files = chosen.kube_token_file, chosen.kube_ca_file
+    return cluster.connect(chosen.kube_api, *files, environ, user)
 
 
 def options(command: CommandT) -> CommandT:

@@ -4,7 +4,7 @@ from typing import Final
 
 import flask
 
-from flagger_common import flaskkit
+from flagger_common import declared, flaskkit
 from flagger_common.payload import CanaryWebhookPayload
 
 from . import desk, flights, legacy, peer
@@ -25,6 +25,7 @@ def register(
     app: flask.Flask,
     tests: desk.Desk,
     others: legacy.Legacy | None,
+    verify: declared.Verify,
     *,
     cancel_on_disconnect: bool,
 ) -> None:
@@ -34,12 +35,19 @@ def register(
         app: the application.
         tests: who answers.
         others: who is asked to do the tasks of a load tester; None: nobody.
+        verify: tells payloads that are a Canary's own from others.
         cancel_on_disconnect: whether a test ends when everybody who asked for it has gone.
     """
 
     def task(sent: CanaryWebhookPayload) -> flask.Response:
         if not sent.metadata:
             return flaskkit.text(400, "metadata not found in payload")
+        try:
+            verify(sent)
+        except declared.UndeclaredError as error:
+            return tests.refuse(sent, "undeclared", 403, str(error))
+        except declared.UnverifiedError as error:
+            return tests.refuse(sent, "unverified", 503, str(error))
         kind = _type(sent)
         if others is not None and kind in legacy.TYPES:
             response = others.forward()

@@ -28,6 +28,7 @@ def test_settings_travel_through_the_environment(monkeypatch: pytest.MonkeyPatch
         auth_hmac_key_file="/k",
         impersonate="tests",
         jobs=True,
+        verify_canary=True,
         job_templates="a-*,b",
         kube_api="https://localhost:6443",
         kube_token_file="/token",

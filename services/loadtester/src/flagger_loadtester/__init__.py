@@ -4,6 +4,7 @@ This package file is the composition root; it imports Flask and nothing happens 
 """
 
 import logging
+import os
 
 import flask
 
@@ -31,6 +32,7 @@ def create_app(settings: Settings, runner: Runner) -> flask.Flask:
     Raises:
         document.PolicyError: the policy file cannot be used.
         confinement.ConfinementError: strict mode cannot confine commands here.
+        ValueError: payloads shall be verified, and there is no API server.
     """
     known = settings.callers()
     # upstream searches, and ``test`` finds ``prod-latest``: strict mode does not
@@ -54,7 +56,8 @@ def create_app(settings: Settings, runner: Runner) -> flask.Flask:
         inline=settings.allow_inline_locustfile,
     )
     prepare = _compat if settings.compat else _strict(settings)
-    views.register(app, runner, gates.Gates(), kinds, prepare)
+    verify = settings.verify(os.environ)
+    views.register(app, runner, gates.Gates(), kinds, prepare, verify)
     _warn(settings)
     return app
 

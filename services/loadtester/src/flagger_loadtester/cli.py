@@ -66,6 +66,10 @@ def _flag(name: str, kind: Any, text: str) -> Callable[[Callable[..., Any]], Cal
 @_flag("own-namespace", str, "Namespace of this process; empty means that of POD_NAMESPACE.")
 @_flag("auth-token-file", str, "File of tokens, one a line, that callers have to show.")
 @_flag("auth-hmac-key-file", str, "File with the key that callers sign payloads with.")
+@_flag("verify-canary", bool, "Run only what a webhook of the named Canary lists.")
+@_flag("kube-api", flags.Url(), "API server with the Canaries; empty means that of the pod.")
+@_flag("kube-token-file", str, "Its token.")
+@_flag("kube-ca-file", str, "Who signs its certificate; empty means whom the system trusts.")
 @_flag("locust-master", str, "Locust master that runs all Locust tests, say http://locust:8089.")
 @_flag("allow-inline-locustfile", bool, "Whether hooks may bring locustfiles, which are code.")
 def command(**values: Any) -> Settings:

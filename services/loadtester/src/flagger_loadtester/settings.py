@@ -3,9 +3,10 @@
 import dataclasses
 import math
 import pathlib
+from collections.abc import Mapping
 from typing import Final
 
-from flagger_common import callers, serving
+from flagger_common import callers, cluster, declared, serving
 
 from .policy.scope import Scope
 from .runner import Limits
@@ -101,6 +102,18 @@ class Settings:
     auth_hmac_key_file: str = ""
     """File with the key that payloads are signed with; empty means none."""
 
+    verify_canary: bool = False
+    """Whether only tasks run that a webhook of the named Canary lists, see `declared`."""
+
+    kube_api: str = ""
+    """URL of the API server with the Canaries; empty: that of the pod, if any."""
+
+    kube_token_file: str = str(cluster.ACCOUNT / "token")
+    """Its token."""
+
+    kube_ca_file: str = ""
+    """Who signs its certificate, where ``kube_api`` is set; empty: those the system trusts."""
+
     locust_master: str = ""
     """URL of a Locust master's web API, which runs all Locust tests; empty for headless ones."""
 
@@ -123,6 +136,20 @@ class Settings:
     def callers(self) -> callers.Callers:
         """Return whose payloads are taken."""
         return callers.Callers(_path(self.auth_token_file), _path(self.auth_hmac_key_file))
+
+    def verify(self, environ: Mapping[str, str]) -> declared.Verify:
+        """Return what tells payloads that are a Canary's own from others.
+
+        Args:
+            environ: of the process; Kubernetes puts the API server's address there.
+
+        Raises:
+            ValueError: the API server is needed and not known.
+        """
+        if not self.verify_canary:
+            return declared.believe
+        files = self.kube_token_file, self.kube_ca_file
+        return declared.verifier(cluster.connect(self.kube_api, *files, environ))
 
     def limits(self) -> Limits:
         """Return what the runner has to enforce."""

@@ -8,7 +8,7 @@ from typing import Final
 import flask
 from werkzeug.routing import PathConverter
 
-from flagger_common import flaskkit
+from flagger_common import declared, flaskkit
 from flagger_common.payload import CanaryWebhookPayload
 
 from . import api, audit, orders, tasks
@@ -43,6 +43,7 @@ def register(
     gates: Gates,
     kinds: Mapping[str, TaskType],
     prepare: Prepare,
+    verify: declared.Verify,
 ) -> None:
     """Add the routes of the service to its application."""
     app.url_map.converters["any_path"] = _AnyPath
@@ -53,7 +54,7 @@ def register(
             endpoint = f"{kind}_{action}"
             flaskkit.add_any(app, f"/{kind}/{action}", flaskkit.with_payload(view), endpoint)
     api.register(app, runner)
-    task = flaskkit.with_payload(lambda payload: _payload(payload, runner, kinds, prepare))
+    task = flaskkit.with_payload(lambda payload: _payload(payload, runner, kinds, prepare, verify))
 
     def any_path(rest: str = "") -> flask.Response:
         del rest
@@ -100,8 +101,9 @@ def _payload(
     runner: Runner,
     kinds: Mapping[str, TaskType],
     prepare: Prepare,
+    verify: declared.Verify,
 ) -> flask.Response:
-    """Take a task, or the news of an event hook."""
+    """Take a task, or the news of an event hook, which no Canary lists as they come."""
     request = _request(payload)
     if not payload.metadata:
         return _refused(request, 400, "metadata not found in payload")
@@ -109,7 +111,12 @@ def _payload(
         runner.notice(payload)
         return flaskkit.text(202)
     try:
+        verify(payload)
         kind = tasks.find(payload.metadata, kinds)
+    except declared.UndeclaredError as error:
+        return _rejected(request, runner, 403, "undeclared", str(error))
+    except declared.UnverifiedError as error:
+        return _rejected(request, runner, 503, "unverified", str(error))
     except TaskError as error:
         return _refused(request, 400, str(error))
     return _task(kind, payload, runner, prepare, request)
@@ -130,8 +137,7 @@ def _task(
     except GrammarError as error:
         return _refused(request, 400, str(error))
     except RefusedError as error:
-        runner.metrics.rejected.labels("policy").inc()
-        return _refused(request, 403, str(error))
+        return _rejected(request, runner, 403, "policy", str(error))
     return _admit(order, runner, request)
 
 
@@ -151,6 +157,14 @@ def _request(payload: CanaryWebhookPayload) -> audit.Request:
     proof = audit.caller(flaskkit.kit().known, dict(sent.headers))
     kind = payload.metadata.get("type", tasks.DEFAULT)
     return audit.Request(sent.remote_addr or "", proof, payload, kind)
+
+
+def _rejected(
+    request: audit.Request, runner: Runner, status: int, why: str, reason: str
+) -> flask.Response:
+    """Refuse and count; `why` is a label of the metric, `reason` a text for people."""
+    runner.metrics.rejected.labels(why).inc()
+    return _refused(request, status, reason)
 
 
 def _refused(request: audit.Request, status: int, reason: str) -> flask.Response:

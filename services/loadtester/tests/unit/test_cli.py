@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from flagger_common import flags
+from flagger_common import declared, flags
 from flagger_loadtester import cli
 from flagger_loadtester.settings import Settings
 
@@ -72,13 +72,33 @@ def test_settings_reach_the_server_process(monkeypatch: pytest.MonkeyPatch) -> N
         files="/a,/b",
         max_duration=90.0,
         own_namespace="test",
+        verify_canary=True,
+        kube_api="https://localhost:6443",
+        kube_token_file="/token",
+        kube_ca_file="/ca.crt",
     )
     for name, value in flags.environ(cli.SERVICE, settings).items():
         monkeypatch.setenv(name, value)
     assert cli.settings() == settings
 
 
-BAD = ["-nope", "-timeout=1", "-zap-encoding=xml", "-port=0", "-port", "-namespace-regexp=("]
+def test_without_an_api_server_nothing_can_be_verified() -> None:
+    with pytest.raises(ValueError, match="-verify-canary needs an API server"):
+        Settings(verify_canary=True).verify({})
+    pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+    assert Settings(verify_canary=True).verify(pod) is not declared.believe
+    assert Settings().verify({}) is declared.believe
+
+
+BAD = [
+    "-kube-api=localhost",
+    "-nope",
+    "-timeout=1",
+    "-zap-encoding=xml",
+    "-port=0",
+    "-port",
+    "-namespace-regexp=(",
+]
 
 
 @pytest.mark.parametrize("flag", BAD)

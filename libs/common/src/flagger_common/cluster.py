@@ -1,4 +1,4 @@
-"""The few calls of the Kubernetes API that Helm cannot make for us, over plain HTTP.
+"""The few calls of the Kubernetes API that testers make, over plain HTTP.
 
 Not a client library: get, list, create and delete of JSON documents, and logs.
 """
@@ -19,7 +19,6 @@ Object = dict[str, Any]
 ACCOUNT: Final = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds the token of its service account."""
 
-_SECONDS: Final = 15.0
 _LARGEST: Final = 8 << 20
 """Most bytes of an answer that are read."""
 
@@ -55,6 +54,8 @@ class Cluster:
     """Who signs the server's certificate; None: those the system trusts."""
     user: str = ""
     """Format of the user to act as, with `{namespace}`; empty: the owner of the token."""
+    seconds: float = 15.0
+    """How long a call waits for a connection, and for each next piece of the answer."""
 
     def call(self, method: str, path: str, namespace: str, body: Object | None = None) -> Object:
         """Make a call and return the document of the answer.
@@ -92,7 +93,7 @@ class Cluster:
                 self._headers(namespace),
                 method=method,
             )
-            with self._opener().open(request, timeout=_SECONDS) as response:
+            with self._opener().open(request, timeout=self.seconds) as response:
                 content: bytes = response.read(_LARGEST)
         except urllib.error.HTTPError as error:
             raise ApiError(error.code, _message(error)) from error
@@ -115,8 +116,28 @@ class Cluster:
         )
 
 
-def inside(environ: Mapping[str, str], user: str = "") -> Cluster | None:
-    """Return the cluster that this pod runs in; None outside of one."""
+def connect(
+    api: str, token_file: str, ca_file: str, environ: Mapping[str, str], user: str = ""
+) -> Cluster | None:
+    """Return the API server that flags name, else that of the cluster that this pod runs in.
+
+    Args:
+        api: its URL; empty: the pod's, and the two files are those of the service account.
+        token_file: path of the bearer token.
+        ca_file: path of the certificates that may sign its own; empty: those the system trusts.
+        environ: of the process; Kubernetes puts the API server's address there.
+        user: see `Cluster`.
+
+    Returns:
+        None if no API server is named and the process is in no pod.
+    """
+    if not api:
+        return _inside(environ, user)
+    trust = pathlib.Path(ca_file) if ca_file else None
+    return Cluster(api.rstrip("/"), pathlib.Path(token_file), trust, user)
+
+
+def _inside(environ: Mapping[str, str], user: str) -> Cluster | None:
     host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT")
     if not host or not port:
         return None
