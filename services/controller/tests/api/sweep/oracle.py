@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
+from ..faults import Write
 from ..invariants import early_steps, ticked, too_early
 from ..replay.normal import difference
 from ..scene import Object, image, plain
@@ -29,6 +30,19 @@ USERS = (
 def violations(run: Run, checks: Mapping[str, Check]) -> list[str]:
     """What is wrong, in words; nothing when all is well."""
     return [f"{name}: {text}" for name, check in checks.items() for text in check(run)]
+
+
+def out_of_turn(late: Iterable[Write]) -> list[Write]:
+    """Which writes of a leader that was paused it should not have sent when it went on.
+
+    It may ask for the Lease. One Event may come, too: it was found to be the leader, began to send,
+    and was stopped there. Nothing can fence that, but it tells what was so, and a Canary's Events
+    are sent one after the other. All else that may be sent so late the server refuses, as it
+    carries the version that it is about.
+    """
+    writes = [write for write in late if "leases/" not in write.what]
+    told = [write for write in writes if write.what.startswith(("POST events/", "PATCH events/"))]
+    return [write for write in writes if write not in told[:1]]
 
 
 def _same_end(run: Run) -> Iterator[str]:

@@ -10,6 +10,7 @@ from ..process import OURS, Controller, Program
 from ..proxy import FaultProxy
 from ..replicas import ELECTED, Replicas
 from ..scene import Scene, World
+from .oracle import out_of_turn
 from .outcome import Outcome, gathered
 from .scenarios import Scenario
 
@@ -192,7 +193,7 @@ def paused(write: Write) -> Disturbance:
             before = len(proxy.writes)
             replicas.resume_leader()
             code = cast.controller.wait()
-            late = [str(w) for w in proxy.writes[before:] if "leases/" not in w.what]
+            late = [str(write) for write in out_of_turn(proxy.writes[before:])]
             assert not late, f"the leader that was away wrote {late}"
             assert code == 1, f"the leader that was away ended with code {code}"
 

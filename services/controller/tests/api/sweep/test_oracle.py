@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from ..faults import Write
 from ..scene import Object
-from .oracle import COMMON, OURS, violations
+from .oracle import COMMON, OURS, out_of_turn, violations
 from .outcome import Outcome
 from .run import Run
 from .scenarios import SCENARIOS, SUCCESS
@@ -254,3 +255,18 @@ def test_users_objects_stay_as_they_are() -> None:
     body = workload("1", 1)
     body["spec"]["paused"] = True
     assert wrong(outcome(replaced(0, body))) == ["I9 owners"]
+
+
+def test_a_leader_that_was_away_writes_nothing_but_what_it_was_telling() -> None:
+    lease, event, other, status = (
+        Write(what, 1)
+        for what in (
+            "PUT leases/flagger-leader-election",
+            "POST events/new-revision",
+            "PATCH events/advance",
+            "PATCH canaries/podinfo/status",
+        )
+    )
+    assert out_of_turn([lease, event]) == []
+    assert out_of_turn([event, lease, other]) == [other]
+    assert out_of_turn([event, status]) == [status]
