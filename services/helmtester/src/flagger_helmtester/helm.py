@@ -1,23 +1,18 @@
 """Running the Helm program: own process group, time limit, bounded output, small environment."""
 
-import contextlib
 import dataclasses
 import enum
 import logging
-import os
 import pathlib
-import resource
-import shutil
-import signal
-import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import IO, Final, Protocol
+from typing import Final, Protocol
 
-from flagger_common import output
+from flagger_common import confinement, process, words
+from flagger_common.plan import Plan
 
-from . import flights, outcome, words
+from . import flights, outcome
 
 logger = logging.getLogger(__name__)
 
@@ -27,17 +22,13 @@ GRACE_SECONDS: Final = 10.0
 QUERY_SECONDS: Final = 30.0
 """How long a question about a release may take."""
 
-_POLL_SECONDS: Final = 1.0
-"""How often a run looks whether its result is still wanted."""
+_ANSWER_BYTES: Final = 16 << 20
+"""Longest answer to one; the description of a release has the manifests of all its objects."""
 
-_RESOURCES: Final = {
-    resource.RLIMIT_CORE: 0,
-    resource.RLIMIT_FSIZE: 64 << 20,
-    resource.RLIMIT_NOFILE: 1024,
-}
+_LIMITS: Final = {"core": 0, "fsize": 64 << 20, "nofile": 1024}
 """Limits of a run (spec B.5): a crash leaves no secrets in a core file, nothing fills the volume.
 
-None on memory or processes: Go reserves much address space, and counts threads as processes.
+None on memory: Go reserves much address space.
 """
 
 _PASSED_ON: Final = (
@@ -92,7 +83,7 @@ class Program(Protocol):
     def run(self, arguments: Sequence[str], wanted: flights.Wanted = flights.always) -> Outcome:
         """Run the program to its end, or until its result is not wanted any more."""
 
-    def query(self, arguments: Sequence[str]) -> bytes:
+    def query(self, arguments: Sequence[str]) -> str:
         """Return what the program prints on its standard output.
 
         Raises:
@@ -126,122 +117,88 @@ class Helm:
             limit: seconds until a run is ended.
             environ: where the few variables that Helm gets are taken from.
             grace: seconds between the polite end of a run and the certain one.
+
+        Raises:
+            ConfinementError: a program is missing that sets limits.
         """
         self._binary = binary
         self._limit = limit
         self._grace = grace
-        self._environ = environment(environ, home)
-        self._lock = threading.Lock()
+        variables = environment(environ, home)
+        self._path = variables.get("PATH")
+        self._confinement = confinement.Confinement(
+            confinement.prefix(_LIMITS), variables, scratch=False
+        )
+        self._changed = threading.Condition()
         self._closed = False
-        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._running = 0
         plugins = home / "plugins"
         plugins.mkdir(parents=True, exist_ok=True)
         plugins.chmod(0o555)
 
     def run(self, arguments: Sequence[str], wanted: flights.Wanted = flights.always) -> Outcome:
         """Run Helm to its end, or to the end of its time; never raises for what Helm does."""
-        try:
-            process = self._start(arguments, subprocess.STDOUT) if wanted() else None
-        except OSError as error:
-            return Outcome("", words.start_error(self._binary, error), End.NO_START)
-        if process is None:
-            return Outcome("", "signal: terminated", End.STOP)
-        kept = output.Capture(outcome.OUTPUT_BYTES)
-        reader = threading.Thread(target=_drain, args=(process.stdout, kept), daemon=True)
-        reader.start()
-        end = self._watch(process, wanted)
-        code = self._finish(process, reader)
-        if end is End.EXIT and code == -signal.SIGTERM and self._closed:
-            end = End.STOP
-        reason = "signal: killed" if end is End.TIME else words.reason(code)
-        return Outcome(words.clean(kept.text()), reason, end)
+        plan = Plan.of((self._binary, *arguments))
+        ended = self._execute(plan, self._limit, wanted, outcome.OUTPUT_BYTES)
+        return dataclasses.replace(ended, output=outcome.clean(ended.output))
 
-    def query(self, arguments: Sequence[str]) -> bytes:
+    def query(self, arguments: Sequence[str]) -> str:
         """Return what Helm prints on its standard output.
 
         Raises:
             OSError: it failed, could not be started, or took too long.
         """
-        process = self._start(arguments, subprocess.DEVNULL)
-        if process is None:
-            raise OSError("helm is not started any more")
-        try:
-            printed, _ = process.communicate(timeout=QUERY_SECONDS)
-        except subprocess.TimeoutExpired as error:
-            raise OSError(f"helm {arguments[0]} took more than {QUERY_SECONDS} s") from error
-        finally:
-            self._stop(process)
-            process.wait()
-            with self._lock:
-                del self._running[process.pid]
-        if process.returncode:
-            raise OSError(f"helm {arguments[0]}: {words.reason(process.returncode)}")
-        return printed
+        plan = Plan.of((self._binary, *arguments), errors=False)
+        ended = self._execute(plan, QUERY_SECONDS, flights.always, _ANSWER_BYTES)
+        if ended.reason:
+            raise OSError(f"helm {arguments[0]}: {ended.reason}")
+        return ended.output
 
     def stop_all(self) -> None:
-        """Stop every running Helm and start none any more; for the shutdown."""
-        with self._lock:
+        """Stop every running Helm and start none any more; returns when they are gone."""
+        with self._changed:
             self._closed = True
-            running = list(self._running.values())
-        for process in running:
-            self._stop(process)
+            self._changed.wait_for(lambda: not self._running, 2 * self._grace)
 
     def available(self) -> str | None:
         """Return None if the program can be run, else the reason why not."""
-        if shutil.which(self._binary, path=self._environ.get("PATH")):
-            return None
-        return words.not_found(self._binary)
+        return words.unavailable(self._binary, self._path)
 
-    def _start(self, arguments: Sequence[str], errors: int) -> subprocess.Popen[bytes] | None:
-        """Start the program; None after `stop_all`, which must not miss a process."""
-        program = shutil.which(self._binary, path=self._environ.get("PATH")) or self._binary
-        with self._lock:
-            if self._closed:
-                return None
-            process = subprocess.Popen(  # noqa: S603 - arguments come from helmtest.build, no shell
-                [program, *arguments],
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                start_new_session=True,
-            )
-            self._running[process.pid] = process
-        _limit(process.pid)
-        return process
+    def _execute(
+        self, plan: Plan, seconds: float, wanted: flights.Wanted, max_output: int
+    ) -> Outcome:
+        """Run a plan until its time is over, its result not wanted any more, or `stop_all`."""
+        limit = _Limit(seconds, lambda: not self._closed and wanted())
+        with self._changed:
+            self._running += 1
+        try:
+            ended = process.execute(plan, limit, max_output, self._grace, self._confinement)
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+        end = limit.end if ended.started else End.NO_START
+        return Outcome(ended.output, words.TERMINATED if end is End.STOP else ended.reason, end)
 
-    def _watch(self, process: subprocess.Popen[bytes], wanted: flights.Wanted) -> End:
-        """Wait for the end of a run, and bring it about where it has to be."""
-        deadline = time.monotonic() + self._limit
-        while not _ended(process, min(_POLL_SECONDS, max(0.0, deadline - time.monotonic()))):
-            if time.monotonic() >= deadline:
-                logger.warning("helm is stopped after its time limit of %s s", self._limit)
-                self._stop(process)
-                return End.TIME
-            if not wanted():
-                logger.warning("helm is stopped: nobody waits for its result any more")
-                self._stop(process)
-                return End.STOP
-        return End.EXIT
 
-    def _finish(self, process: subprocess.Popen[bytes], reader: threading.Thread) -> int:
-        """Wait for the rest of the output; return the exit code."""
-        code = process.wait()
-        reader.join(1.0)
-        if reader.is_alive():
-            # A child of Helm holds the pipe open. It lives, so its group id is still ours.
-            _signal_group(process.pid, signal.SIGKILL)
-            reader.join(1.0)
-        with self._lock:
-            del self._running[process.pid]
-        return code
+class _Limit:
+    """How many seconds a run may go on, and what for it may not."""
 
-    def _stop(self, process: subprocess.Popen[bytes]) -> None:
-        """End the process group: politely, then for certain."""
-        if process.poll() is None:
-            _signal_group(process.pid, signal.SIGTERM)
-            if not _ended(process, self._grace):
-                _signal_group(process.pid, signal.SIGKILL)
+    def __init__(self, seconds: float, wanted: flights.Wanted) -> None:
+        self.end = End.EXIT
+        self._wanted = wanted
+        self._seconds = seconds
+        self._until = time.monotonic() + seconds
+
+    def __call__(self) -> float:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            self.end = End.TIME
+            logger.warning("helm is stopped after its time limit of %s s", self._seconds)
+        elif not self._wanted():
+            self.end, left = End.STOP, 0.0
+            logger.warning("helm is stopped: its result is not wanted any more")
+        return left
 
 
 def environment(environ: Mapping[str, str], home: pathlib.Path) -> dict[str, str]:
@@ -255,31 +212,3 @@ def environment(environ: Mapping[str, str], home: pathlib.Path) -> dict[str, str
         "HELM_DATA_HOME": str(home / "data"),
         "HELM_PLUGINS": str(home / "plugins"),
     }
-
-
-def _drain(stream: IO[bytes], kept: output.Capture) -> None:
-    with stream, contextlib.suppress(OSError):
-        while chunk := os.read(stream.fileno(), 65536):
-            kept.add(chunk)
-
-
-def _limit(pid: int) -> None:
-    """Limit a process that was just started, unless it has ended already."""
-    with contextlib.suppress(ProcessLookupError):
-        for kind, most in _RESOURCES.items():
-            _, hard = resource.prlimit(pid, kind)
-            if hard == resource.RLIM_INFINITY or hard > most:
-                resource.prlimit(pid, kind, (most, most))
-
-
-def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)

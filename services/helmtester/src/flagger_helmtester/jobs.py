@@ -9,11 +9,11 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from flagger_common import durations, helmtest, output
+from flagger_common import durations, helmtest, output, words
 from flagger_common.cluster import ApiError, Cluster, Object
 from flagger_common.payload import CanaryWebhookPayload
 
-from . import classify, flights, job, outcome, release, words
+from . import classify, flights, job, outcome, release
 from .outcome import Result
 from .pods import Pods
 
@@ -151,7 +151,7 @@ class Jobs:
         namespace, name = made["metadata"]["namespace"], made["metadata"]["name"]
         while time.monotonic() < end:
             if self._stopped.is_set() or not wanted():
-                return Result.UNAVAILABLE, "signal: terminated"
+                return Result.UNAVAILABLE, words.TERMINATED
             try:
                 there = self._find(namespace, name)
             except ApiError as error:
@@ -195,7 +195,7 @@ def _meaning(error: ApiError) -> tuple[Result, str]:
 def _bounded(text: str) -> str:
     kept = output.Capture(outcome.OUTPUT_BYTES)
     kept.add(text.encode())
-    return words.clean(kept.text())
+    return outcome.clean(kept.text())
 
 
 def _path(namespace: str, name: str = "") -> str:

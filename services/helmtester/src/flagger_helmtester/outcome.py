@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import re
 from collections.abc import Callable, Hashable
 from typing import Final
 
@@ -9,6 +10,9 @@ from . import flights
 
 OUTPUT_BYTES: Final = 16 * 1024
 """Longest output that is kept: one half from its beginning, one from its end (spec B.4)."""
+
+
+_ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 
 
 class Result(enum.StrEnum):
@@ -78,3 +82,8 @@ class Task:
     """Does it."""
     notes: tuple[str, ...] = ()
     """What was changed about it."""
+
+
+def clean(text: str) -> str:
+    """Remove terminal colours and other escapes."""
+    return _ANSI.sub("", text)

@@ -14,7 +14,7 @@ _LOG_LINES: Final = 10
 _LOG_CHARACTERS: Final = 2000
 
 
-def parse(document: bytes) -> tuple[int, list[Mapping[str, Any]]]:
+def parse(document: str) -> tuple[int, list[Mapping[str, Any]]]:
     """Return the revision of a release and its test hooks.
 
     Args:

@@ -39,7 +39,7 @@ def gone(pid: int) -> bool:
         ({"output": "a", "errors": "b", "code": 3}, helm.Outcome("ab", "exit status 3")),
         ({"signal": signal.SIGKILL}, helm.Outcome("", "signal: killed")),
         ({"signal": signal.SIGTERM}, helm.Outcome("", "signal: terminated")),
-        ({"signal": signal.SIGUSR1}, helm.Outcome("", "signal: signal 10")),
+        ({"signal": signal.SIGUSR1}, helm.Outcome("", "signal: user defined signal 1")),
         ({"output": "\x1b[1;31mred\x1b[0m \x1b]0;title\x07end"}, helm.Outcome("red end")),
     ],
 )
@@ -119,13 +119,15 @@ def test_stopping_ends_what_runs_and_starts_nothing_more(
     runner.start()
     until("helm runs", lambda: bool(fake.calls()))
     program.stop_all()
+    assert gone(fake.calls()[0]["pid"])
     runner.join(60)
     stopped = helm.Outcome("", "signal: terminated", helm.End.STOP)
     assert outcomes == [stopped]
     assert program.run(["test"]) == stopped
-    with pytest.raises(OSError, match="not started any more"):
+    with pytest.raises(OSError, match="helm status: signal: terminated"):
         program.query(["status"])
     assert len(fake.calls()) == 1
+    assert fake.queries() == []
 
 
 def test_a_run_that_nobody_wants_any_more_is_stopped(fake: Any, build: Build, until: Until) -> None:
@@ -142,23 +144,20 @@ def test_a_run_has_limits(fake: Any, build: Build, until: Until) -> None:
     fake.plan(wait=True)
     runner = threading.Thread(target=build().run, args=(["test"],))
     runner.start()
-
-    def limited() -> bool:
-        limits = pathlib.Path(f"/proc/{fake.calls()[0]['pid']}/limits").read_text()
-        fields = {line[:26].strip(): line[26:].split()[1] for line in limits.splitlines()}
-        return (fields["Max core file size"], fields["Max file size"]) == ("0", str(64 << 20))
-
     try:
         until("helm runs", lambda: bool(fake.calls()))
-        until("helm is limited", limited)
+        limits = pathlib.Path(f"/proc/{fake.calls()[0]['pid']}/limits").read_text()
     finally:
         fake.go()
         runner.join(60)
+    fields = {line[:26].strip(): line[26:].split()[1] for line in limits.splitlines()}
+    assert (fields["Max core file size"], fields["Max file size"]) == ("0", str(64 << 20))
+    assert fields["Max open files"] == "1024"
 
 
 def test_a_question_has_its_answer_without_warnings(fake: Any, build: Build) -> None:
     fake.plan(status={"version": 3}, errors="WARNING: a file is readable by the group")
-    assert build().query(["status", "podinfo"]) == b'{"version": 3}'
+    assert build().query(["status", "podinfo"]) == '{"version": 3}'
     fake.plan(status=None)
     with pytest.raises(OSError, match="helm status: exit status 1"):
         build().query(["status", "podinfo"])

@@ -25,14 +25,14 @@ def test_revision_and_test_hooks_are_read() -> None:
         hook("both", "Failed", "", "post-install", "test"),
     ]
     document = {"name": "podinfo", "version": 7, "config": {"password": "x"}, "hooks": hooks}
-    revision, found = release.parse(json.dumps(document).encode())
+    revision, found = release.parse(json.dumps(document))
     assert revision == 7
     assert [each["name"] for each in found] == ["smoke", "old", "both"]
-    assert release.parse(b'{"version": 1}') == (1, [])
+    assert release.parse('{"version": 1}') == (1, [])
 
 
-@pytest.mark.parametrize("document", [b"", b"[]", b"null", b'{"hooks": []}', b'{"version": null}'])
-def test_something_else_is_no_release(document: bytes) -> None:
+@pytest.mark.parametrize("document", ["", "[]", "null", '{"hooks": []}', '{"version": null}'])
+def test_something_else_is_no_release(document: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         release.parse(document)
 

@@ -15,7 +15,7 @@ from typing import Final
 from flagger_common import callers
 from flagger_common.payload import CanaryWebhookPayload
 
-from .process import Outcome
+from .outcome import Outcome
 from .redact import redact
 from .tasks.base import Context, Work
 

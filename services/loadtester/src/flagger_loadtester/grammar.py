@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NoReturn
 
-from .plan import Argv, Connector, Pipeline, Plan
+from flagger_common.plan import Argv, Connector, Pipeline, Plan
 
 _HINT: Final = (
     "strict mode runs no shell: quote it if it is text, allow the shell for this namespace, "

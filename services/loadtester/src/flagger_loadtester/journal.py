@@ -3,7 +3,7 @@
 import logging
 
 from .orders import Order
-from .process import Outcome
+from .outcome import Outcome
 
 logger = logging.getLogger(__name__)
 

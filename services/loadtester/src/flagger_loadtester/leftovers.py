@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Final
 
-from . import process
+from flagger_common import process
 
 _PERIOD: Final = 1.0
 """Seconds between two looks. Short, so that the number of an ended group is not yet reused."""

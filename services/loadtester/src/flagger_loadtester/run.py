@@ -7,14 +7,22 @@ import time
 import uuid
 from typing import Final
 
-from . import process, records
-from .confinement import Confinement
+from flagger_common import process, words
+from flagger_common.confinement import Confinement
+from flagger_common.plan import Plan
+
+from . import records
 from .leftovers import Leftovers
 from .orders import Order
-from .plan import Plan
+from .outcome import Outcome
 from .records import State
 
-KILLED: Final = process.Outcome("", "signal: killed")
+GRACE: Final = 1.0
+"""Seconds between SIGTERM and SIGKILL of a command, and again for a pipe that somebody keeps open.
+
+Short, because the server gives a worker two seconds after the second signal.
+"""
+KILLED: Final = Outcome("", words.KILLED)
 """How a task ends that was cancelled before it began."""
 
 
@@ -30,7 +38,7 @@ class Run:
         kind, label = order.kind.name, order.work.label
         self.order = order
         self.record = records.accepted(order.payload, number, kind, label, time.time())
-        self.ending: concurrent.futures.Future[process.Outcome] = concurrent.futures.Future()
+        self.ending: concurrent.futures.Future[Outcome] = concurrent.futures.Future()
         """Has the outcome, or what the work has raised, once the record tells the end."""
         self._seconds = limit if order.timeout is None else min(order.timeout, limit)
         self._max_output = max_output
@@ -51,11 +59,11 @@ class Run:
         self._why = self._why or why
         self._cancelled.set()
 
-    def perform(self) -> process.Outcome:
+    def perform(self) -> Outcome:
         """Do the work, unless it was cancelled before."""
         return KILLED if self._cancelled.is_set() else self.order.work.run(self)
 
-    def end(self, outcome: process.Outcome) -> None:
+    def end(self, outcome: Outcome) -> None:
         """Note the end in the record; a success counts even when it was about to be cancelled."""
         self.duration = time.monotonic() - self._began
         state, reason = State.SUCCEEDED, ""
@@ -70,12 +78,12 @@ class Run:
             result=outcome.result,
         )
 
-    def execute(self, plan: Plan, confinement: Confinement | None = None) -> process.Outcome:
+    def execute(self, plan: Plan, confinement: Confinement | None = None) -> Outcome:
         """Run a plan; see `tasks.base.Context`."""
-        outcome = process.execute(plan, self._remaining, self._max_output, confinement)
-        if outcome.group is not None:
-            self._leftovers.watch(outcome.group, self._remaining())
-        return outcome
+        ended = process.execute(plan, self._remaining, self._max_output, GRACE, confinement)
+        if ended.group is not None:
+            self._leftovers.watch(ended.group, self._remaining())
+        return Outcome(ended.output, ended.reason)
 
     def pause(self, seconds: float) -> bool:
         """Wait; see `tasks.base.Context`."""

@@ -11,14 +11,15 @@ from typing import Final, NoReturn
 
 from flagger_common.payload import CanaryWebhookPayload
 
-from . import journal, metrics, orders, process, results
+from . import journal, metrics, orders, results
 from .leftovers import Leftovers
 from .orders import Order
+from .outcome import Outcome
 from .records import Record
 from .registry import Registry
-from .run import KILLED, Run
+from .run import GRACE, KILLED, Run
 
-_LAST_WAIT: Final = 3 * process.GRACE
+_LAST_WAIT: Final = 3 * GRACE
 """Seconds that `Runner.close` waits for tasks it has told to end: SIGTERM, SIGKILL, and some."""
 _INSTANT: Final = 1.0
 """Seconds within which a failure is instant (``failFast``)."""
@@ -76,7 +77,7 @@ class Accepted:
     id: str
     """Number of the task; of the one that does the same, if it runs or has succeeded already."""
 
-    outcome: process.Outcome | None = None
+    outcome: Outcome | None = None
     """How it ended; None if that is not known yet."""
 
 
@@ -258,14 +259,14 @@ class Runner:
         except Exception:  # the top of a thread: nobody else would hear of it
             journal.broken(run.order)
 
-    def _perform(self, run: Run) -> process.Outcome:
+    def _perform(self, run: Run) -> Outcome:
         order, name = run.order, run.order.kind.name
         self.metrics.running.labels(name).inc()
         journal.starting(order)
         try:
             outcome = run.perform()
         except BaseException as error:
-            self._end(run, process.Outcome("", repr(error)), error)
+            self._end(run, Outcome("", repr(error)), error)
             raise
         journal.ended(order, outcome)
         if outcome.result is None:
@@ -274,7 +275,7 @@ class Runner:
         self._end(run, outcome)
         return outcome
 
-    def _end(self, run: Run, outcome: process.Outcome, error: BaseException | None = None) -> None:
+    def _end(self, run: Run, outcome: Outcome, error: BaseException | None = None) -> None:
         """Note the end, tell everybody who waits, and give the place to the next one."""
         with self._changed:
             run.end(outcome)

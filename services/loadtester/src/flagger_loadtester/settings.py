@@ -14,7 +14,7 @@ from .runner import Limits
 _SPARE_THREADS: Final = 8
 """Threads that blocking tasks cannot take: probes and gates must be answered meanwhile."""
 _KILL_MARGIN: Final = 15
-"""Seconds between the end of draining and the server's own kill; covers `process.GRACE`."""
+"""Seconds between the end of draining and the server's own kill; covers `run.GRACE`."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ import requests
 
 from flagger_common.payload import CanaryWebhookPayload
 from flagger_loadtester.orders import Order
-from flagger_loadtester.process import Outcome
+from flagger_loadtester.outcome import Outcome
 from flagger_loadtester.runner import Limits, Runner
 from flagger_loadtester.tasks import locust
 

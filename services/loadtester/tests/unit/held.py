@@ -5,7 +5,7 @@ import threading
 
 from flagger_common.payload import CanaryWebhookPayload
 from flagger_loadtester.orders import Order
-from flagger_loadtester.process import Outcome
+from flagger_loadtester.outcome import Outcome
 from flagger_loadtester.runner import Runner
 from flagger_loadtester.tasks.base import Context, TaskError, TaskType
 

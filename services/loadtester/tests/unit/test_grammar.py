@@ -7,8 +7,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from flagger_common.plan import Connector, Plan
 from flagger_loadtester import grammar
-from flagger_loadtester.plan import Connector, Plan
 
 # what argv cannot hold, and what JSON payloads cannot bring
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)

@@ -4,21 +4,21 @@ import json
 import os
 import pathlib
 import resource
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
 
-from flagger_loadtester import confinement, grammar, process
-from flagger_loadtester.plan import Plan
+from flagger_common import process
+from flagger_common.plan import Plan
+from flagger_loadtester import confinement, grammar
 
 LONG = 1_000.0
 
 
-def run(text: str, *, pipefail: bool = False) -> process.Outcome:
-    return process.execute(grammar.parse(text, pipefail=pipefail), lambda: LONG, 65536)
+def run(text: str, *, pipefail: bool = False) -> process.Ended:
+    return process.execute(grammar.parse(text, pipefail=pipefail), lambda: LONG, 65536, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_writer_without_a_reader_ends() -> None:
 
 def test_output_of_all_pipelines_is_capped_together() -> None:
     plan = grammar.parse("; ".join(["head -c 100000 /dev/zero"] * 3))
-    outcome = process.execute(plan, lambda: LONG, 1024)
+    outcome = process.execute(plan, lambda: LONG, 1024, 1.0)
     assert f"{300_000 - 1024} bytes left out" in outcome.output
 
 
@@ -104,7 +104,7 @@ def test_at_the_limit_a_whole_pipeline_ends_and_nothing_follows(
         begun = all(file.exists() and file.read_text() for file in (first, second))
         return 0.0 if begun else LONG
 
-    outcome = process.execute(plan, remaining, 1024)
+    outcome = process.execute(plan, remaining, 1024, 1.0)
     assert outcome.reason == "signal: killed"
     eventually(lambda: not running(first) and not running(second))
 
@@ -125,7 +125,7 @@ def test_a_confined_command_has_limits_and_a_directory_of_its_own(
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     kept = confinement.confine(7)
     plan = Plan.of((sys.executable, "-I", "-S", "-c", SHOW))
-    outcome = process.execute(plan, lambda: LONG, 65536, kept)
+    outcome = process.execute(plan, lambda: LONG, 65536, 1.0, kept)
     assert outcome.reason == "", outcome.output
     environ, directory, nice, limits = json.loads(outcome.output)
     names = {"PATH", "LANG", "HOME", "TMPDIR", "PWD"}
@@ -148,23 +148,3 @@ def test_helm_and_kubectl_learn_where_the_api_server_is(monkeypatch: pytest.Monk
     assert "KUBERNETES_SERVICE_HOST" not in confinement.confine(7).environ
     kept = confinement.confine(7, cluster=True)
     assert kept.environ["KUBERNETES_SERVICE_HOST"] == "10.0.0.1"
-
-
-def test_the_end_of_a_confined_command_is_the_end_of_its_children(
-    tmp_path: pathlib.Path,
-    running: Callable[[pathlib.Path], bool],
-    eventually: Callable[[Callable[[], object]], None],
-) -> None:
-    script = f"sleep 1000 >/dev/null 2>&1 & echo $! > {tmp_path}/child"
-    plan = Plan.of(("sh", "-c", script))
-    outcome = process.execute(plan, lambda: LONG, 1024, confinement.confine(7))
-    assert (outcome.reason, outcome.group) == ("", None)
-    eventually(lambda: not running(tmp_path / "child"))
-
-
-def test_without_the_programs_that_set_limits_nothing_starts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(confinement.ConfinementError, match="prlimit is not installed"):
-        confinement.confine(7)

@@ -2,7 +2,7 @@
 
 from flagger_loadtester.leftovers import Leftovers
 from flagger_loadtester.orders import Order
-from flagger_loadtester.process import Outcome
+from flagger_loadtester.outcome import Outcome
 from flagger_loadtester.run import Run
 
 from .held import BACKGROUND, Held, payload

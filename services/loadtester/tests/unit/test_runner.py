@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from flagger_loadtester.orders import Order
-from flagger_loadtester.process import Outcome
+from flagger_loadtester.outcome import Outcome
 from flagger_loadtester.runner import BusyError, Limits, Runner, StoppingError
 
 from .held import BACKGROUND, BLOCKING, Held, value

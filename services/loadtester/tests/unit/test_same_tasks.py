@@ -7,7 +7,7 @@ import pytest
 
 from flagger_common.payload import CanaryWebhookPayload
 from flagger_loadtester.orders import Order
-from flagger_loadtester.process import Outcome
+from flagger_loadtester.outcome import Outcome
 from flagger_loadtester.runner import Accepted, BusyError, Limits, Runner
 
 from .held import BACKGROUND, BLOCKING, Held, background, payload, value

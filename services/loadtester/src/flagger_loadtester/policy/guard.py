@@ -9,9 +9,11 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from flagger_common.confinement import Confinement
+from flagger_common.plan import Argv, Plan
+
 from .. import grammar
-from ..confinement import Confinement, confine
-from ..plan import Argv, Plan
+from ..confinement import confine
 from . import options
 from .commands import COMMANDS
 from .document import Document

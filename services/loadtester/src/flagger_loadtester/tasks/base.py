@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+from flagger_common.confinement import Confinement
 from flagger_common.payload import CanaryWebhookPayload
+from flagger_common.plan import Plan
 
-from ..confinement import Confinement
-from ..plan import Plan
+from ..outcome import Outcome
 from ..policy.guard import Guard
 from ..policy.scope import RefusedError
-from ..process import Outcome
 from ..redact import conceal, redact
 
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})

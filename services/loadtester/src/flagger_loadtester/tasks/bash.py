@@ -1,8 +1,8 @@
 """A command whose result decides the hook, say ``bats /tests/acceptance.bats``."""
 
 from flagger_common.payload import CanaryWebhookPayload
+from flagger_common.plan import Plan
 
-from ..plan import Plan
 from ..policy.guard import Guard
 from . import base
 

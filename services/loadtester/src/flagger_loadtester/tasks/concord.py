@@ -8,9 +8,9 @@ from typing import Final
 
 from flagger_common.payload import CanaryWebhookPayload
 
+from ..outcome import Outcome
 from ..policy import kinds
 from ..policy.guard import Guard
-from ..process import Outcome
 from . import base, remote
 
 _REQUIRED: Final = ("server", "org", "project", "repo", "entrypoint", "apiKeyPath")

@@ -8,8 +8,8 @@ import dataclasses
 
 from flagger_common import helmtest
 from flagger_common.payload import CanaryWebhookPayload
+from flagger_common.plan import Plan
 
-from ..plan import Plan
 from ..policy.guard import Guard
 from ..policy.scope import RefusedError
 from . import base

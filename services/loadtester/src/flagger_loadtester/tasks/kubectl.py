@@ -6,9 +6,9 @@ Strict mode reads quotes and runs what the policy file allows, in the payload's 
 import dataclasses
 
 from flagger_common.payload import CanaryWebhookPayload
+from flagger_common.plan import Plan
 
 from .. import grammar
-from ..plan import Plan
 from ..policy import kubectl
 from ..policy.guard import Guard
 from . import base

@@ -13,14 +13,14 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from flagger_common.confinement import Confinement
 from flagger_common.payload import CanaryWebhookPayload
+from flagger_common.plan import Plan
 
-from ..confinement import Confinement
-from ..plan import Plan
+from ..outcome import Outcome
 from ..policy import kinds
 from ..policy.guard import Guard
 from ..policy.scope import RefusedError
-from ..process import Outcome
 from ..results import locust as results
 from . import base, locust_master, locust_plan
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from flagger_common.payload import CanaryWebhookPayload
 
-from ..process import Outcome
+from ..outcome import Outcome
 from ..results import locust as results
 from . import base, locust_plan, remote
 

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from flagger_common import durations
 
-from ..process import Outcome
+from ..outcome import Outcome
 from ..results.locust import Report
 from . import base
 

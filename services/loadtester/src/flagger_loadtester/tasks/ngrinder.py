@@ -10,9 +10,9 @@ from typing import Any, Final
 from flagger_common import durations
 from flagger_common.payload import CanaryWebhookPayload
 
+from ..outcome import Outcome
 from ..policy import kinds
 from ..policy.guard import Guard
-from ..process import Outcome
 from . import base, remote
 
 logger = logging.getLogger(__name__)

@@ -1,8 +1,8 @@
 """The default task: a command in the background, say ``hey -z 1m http://podinfo.test/``."""
 
 from flagger_common.payload import CanaryWebhookPayload
+from flagger_common.plan import Plan
 
-from ..plan import Plan
 from ..policy.guard import Guard
 from . import base
 

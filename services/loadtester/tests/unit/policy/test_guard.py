@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from flagger_common.plan import Connector
 from flagger_loadtester import grammar
-from flagger_loadtester.plan import Connector
 from flagger_loadtester.policy import guard
 from flagger_loadtester.policy.scope import RefusedError, Scope
 

@@ -3,8 +3,8 @@
 import pytest
 
 from flagger_common.payload import CanaryWebhookPayload
+from flagger_common.plan import Plan
 from flagger_loadtester import tasks
-from flagger_loadtester.plan import Plan
 from flagger_loadtester.tasks import base
 
 

@@ -9,11 +9,11 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from flagger_common.confinement import Confinement
 from flagger_common.payload import CanaryWebhookPayload
+from flagger_common.plan import Plan
 from flagger_loadtester import tasks
-from flagger_loadtester.confinement import Confinement
-from flagger_loadtester.plan import Plan
-from flagger_loadtester.process import Outcome
+from flagger_loadtester.outcome import Outcome
 from flagger_loadtester.tasks import base, concord, ngrinder
 
 

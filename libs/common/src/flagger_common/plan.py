@@ -32,7 +32,10 @@ class Plan:
     pipefail: bool = False
     """Whether a pipeline fails with any of its programs, instead of with the last one only."""
 
+    errors: bool = True
+    """Whether what programs write to standard error is output, too; else it is dropped."""
+
     @classmethod
-    def of(cls, argv: Sequence[str]) -> "Plan":
+    def of(cls, argv: Sequence[str], *, errors: bool = True) -> "Plan":
         """Return the plan of one program."""
-        return cls(((Connector.ALWAYS, (tuple(argv),)),))
+        return cls(((Connector.ALWAYS, (tuple(argv),)),), errors=errors)

@@ -7,14 +7,24 @@ from collections.abc import Callable
 
 import pytest
 
-from flagger_loadtester import process
-from flagger_loadtester.plan import Plan
+from flagger_common import process
+from flagger_common.confinement import Confinement
+from flagger_common.plan import Plan
 
 LONG = 1_000.0
 
 
 def forever() -> float:
     return LONG
+
+
+def run(
+    *argv: str,
+    remaining: process.Remaining = forever,
+    grace: float = 1.0,
+    kept: Confinement | None = None,
+) -> process.Ended:
+    return process.execute(Plan.of(argv), remaining, 1024, grace, kept)
 
 
 @pytest.mark.parametrize(
@@ -32,13 +42,21 @@ def forever() -> float:
     ],
 )
 def test_results_are_upstreams(command: str, output: str, reason: str) -> None:
-    outcome = process.execute(Plan.of(("bash", "-c", command)), forever, 1024)
+    outcome = run("bash", "-c", command)
     assert (outcome.output, outcome.reason, outcome.group) == (output, reason, None)
 
 
 def test_a_missing_program() -> None:
-    outcome = process.execute(Plan.of(("no-such-program", "x")), forever, 1024)
+    outcome = run("no-such-program", "x")
     assert outcome.reason == 'exec: "no-such-program": executable file not found in $PATH'
+    assert not outcome.started
+
+
+def test_a_path_that_cannot_be_started(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "program"
+    assert run(str(path)).reason == f"fork/exec {path}: no such file or directory"
+    path.touch()
+    assert run(str(path)).reason == f"fork/exec {path}: permission denied"
 
 
 @pytest.mark.parametrize(
@@ -46,24 +64,18 @@ def test_a_missing_program() -> None:
     [("a\0b", "invalid argument"), ("x" * 200_000, "argument list too long")],
 )
 def test_arguments_that_cannot_be_passed(argument: str, reason: str) -> None:
-    assert (
-        process.execute(Plan.of(("bash", argument)), forever, 1024).reason
-        == f"fork/exec bash: {reason}"
-    )
+    assert run("bash", argument).reason == f"fork/exec bash: {reason}"
 
 
 def test_a_file_that_is_no_program(tmp_path: pathlib.Path) -> None:
     (tmp_path / "broken").write_text("no program")
     (tmp_path / "broken").chmod(0o755)
     path = str(tmp_path / "broken")
-    assert (
-        process.execute(Plan.of((path,)), forever, 1024).reason
-        == f"fork/exec {path}: exec format error"
-    )
+    assert run(path).reason == f"fork/exec {path}: exec format error"
 
 
 def test_output_is_capped() -> None:
-    outcome = process.execute(Plan.of(("bash", "-c", "head -c 10000000 /dev/zero")), forever, 1024)
+    outcome = run("bash", "-c", "head -c 10000000 /dev/zero")
     assert "9998976 bytes left out" in outcome.output
     assert len(outcome.output) < 2000
 
@@ -84,37 +96,66 @@ def test_at_the_limit_the_whole_group_ends(
     tmp_path: pathlib.Path,
     running: Callable[[pathlib.Path], bool],
     eventually: Callable[[Callable[[], object]], None],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(process, "GRACE", 0.2)
     child, ready = tmp_path / "child", tmp_path / "ready"
     script = f"{trap} sleep 1000 & echo $! > {child}; echo begun; touch {ready}; wait; wait"
-    outcome = process.execute(Plan.of(("bash", "-c", script)), Limit(ready), 1024)
+    outcome = run("bash", "-c", script, remaining=Limit(ready), grace=0.2)
     assert outcome.reason == "signal: killed"
     assert outcome.output.startswith("begun\n")
     eventually(lambda: not running(child))
 
 
-def test_the_end_waits_for_whoever_holds_the_pipe(tmp_path: pathlib.Path) -> None:
-    script = f"(until [ -e {tmp_path}/go ]; do sleep 0.02; done; echo late) & touch {tmp_path}/go"
-    assert process.execute(Plan.of(("bash", "-c", script)), forever, 1024).output == "late\n"
-
-
-def test_a_pipe_kept_open_beyond_the_limit_does_not_hold_the_reply(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+def test_the_end_waits_for_whoever_holds_the_pipe(
+    tmp_path: pathlib.Path, running: Callable[[pathlib.Path], bool]
 ) -> None:
-    monkeypatch.setattr(process, "GRACE", 0.2)
+    leader, go = tmp_path / "leader", tmp_path / "go"
+
+    def remaining() -> float:
+        if leader.exists() and not running(leader):
+            go.touch()
+        return LONG
+
+    late = f"(until [ -e {go} ]; do sleep 0.02; done; echo late) &"
+    script = f"{late} echo $$ > {leader}.part; mv {leader}.part {leader}"
+    assert run("bash", "-c", script, remaining=remaining).output == "late\n"
+
+
+def test_a_pipe_kept_open_beyond_the_limit_does_not_hold_the_reply(tmp_path: pathlib.Path) -> None:
     child, ready = tmp_path / "child", tmp_path / "ready"
     escape = f"setsid sh -c 'echo $$ > {child}; touch {ready}; exec sleep 1000' & wait"
-    outcome = process.execute(Plan.of(("bash", "-c", escape)), Limit(ready), 1024)
+    outcome = run("bash", "-c", escape, remaining=Limit(ready), grace=0.2)
     os.kill(int(child.read_text()), signal.SIGKILL)
     assert outcome.reason == "signal: killed"
 
 
 def test_survivors_are_reported(tmp_path: pathlib.Path) -> None:
     script = f"sleep 1000 >/dev/null 2>&1 & echo $$ > {tmp_path}/leader"
-    outcome = process.execute(Plan.of(("bash", "-c", script)), forever, 1024)
+    outcome = run("bash", "-c", script)
     assert outcome.reason == ""
     assert outcome.group == int((tmp_path / "leader").read_text())
     assert process.alive(outcome.group)
     os.killpg(outcome.group, signal.SIGKILL)
+
+
+def test_errors_can_be_dropped() -> None:
+    plan = Plan.of(("bash", "-c", "echo out; echo err >&2; exit 3"), errors=False)
+    assert process.execute(plan, forever, 1024, 1.0) == process.Ended("out\n", "exit status 3")
+
+
+def test_programs_are_looked_up_where_the_confinement_says(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "tool").write_text("#!/bin/sh\necho $PATH; pwd")
+    (tmp_path / "tool").chmod(0o755)
+    kept = Confinement((), {"PATH": str(tmp_path)}, scratch=False)
+    assert run("tool", kept=kept).output == f"{tmp_path}\n{os.getcwd()}\n"
+    assert not run("bash", kept=kept).started
+
+
+def test_a_confined_command_ends_with_its_programs(
+    tmp_path: pathlib.Path,
+    running: Callable[[pathlib.Path], bool],
+    eventually: Callable[[Callable[[], object]], None],
+) -> None:
+    script = f"sleep 1000 & echo $! > {tmp_path}/child; echo done; exit 3"
+    kept = Confinement((), {"PATH": os.environ["PATH"]})
+    assert run("bash", "-c", script, kept=kept) == process.Ended("done\n", "exit status 3")
+    eventually(lambda: not running(tmp_path / "child"))

@@ -9,7 +9,6 @@ import dataclasses
 import logging
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -17,22 +16,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Final, TypeAlias
 
-from flagger_common import output
-
+from . import output, words
 from .confinement import Confinement
 from .plan import Argv, Pipeline, Plan
-from .results.base import LoadResult
 
 logger = logging.getLogger(__name__)
 
-GRACE: Final = 1.0
-"""Seconds between SIGTERM and SIGKILL, and again for a pipe that somebody keeps open after that.
-
-Short, because the server gives a worker two seconds after the second signal.
-"""
 _STEP: Final = 0.1
-"""Seconds after which a changed limit (shutdown) is noticed."""
-_KILLED: Final = "signal: killed"
+"""Seconds after which a changed limit (shutdown) or an end is noticed."""
 
 Remaining = Callable[[], float]
 """Answers how many seconds are left; may drop to zero at any time."""
@@ -45,11 +36,11 @@ class _StartError(RuntimeError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class Ended:
     """How a command ended."""
 
     output: str
-    """Standard output and error, combined and capped."""
+    """Standard output and, if the plan wants it, error; combined and capped."""
 
     reason: str = ""
     """Empty for success, else upstream's words: ``exit status 1``, ``signal: killed``, ..."""
@@ -57,35 +48,43 @@ class Outcome:
     group: int | None = None
     """The process group, if members of it outlived the command; never of a confined one."""
 
-    result: LoadResult | None = None
-    """What a load test measured."""
+    started: bool = True
+    """Whether all programs of the last pipeline could be started."""
 
 
 def execute(
-    plan: Plan, remaining: Remaining, max_output: int, confinement: Confinement | None = None
-) -> Outcome:
+    plan: Plan,
+    remaining: Remaining,
+    max_output: int,
+    grace: float,
+    confinement: Confinement | None = None,
+) -> Ended:
     """Run a plan to its end or its limit.
 
     The end is when the programs have exited *and* the output pipe is closed, as upstream waits for
-    both. At the limit the whole group gets SIGTERM, then SIGKILL (upstream kills the first process
-    only, and its children go on).
+    both. A confined command ends with its programs; who then still holds the pipe is killed. At
+    the limit the whole group gets SIGTERM, then SIGKILL (upstream kills the first process only, and
+    its children go on).
 
     Args:
-        plan: what to run; programs are looked up in ``PATH``.
-        remaining: the limit; asked again and again.
+        plan: what to run; programs are looked up in ``PATH``, that of the confinement if it has
+            one.
+        remaining: the limit; asked again and again, not any more once it has dropped to zero.
         max_output: bytes of output to keep, of all pipelines together.
+        grace: seconds between SIGTERM and SIGKILL, and again for a pipe that somebody keeps open
+            after that.
         confinement: limits and variables; without it a command has those of this process.
     """
     captured = output.Capture(max_output)
-    last = Outcome("")
+    last = Ended("")
     with _surroundings(confinement) as surroundings:
         for connector, pipeline in plan.steps:
             if not connector.runs_after(not last.reason):
                 continue
             if remaining() <= 0:
-                last = Outcome("", _KILLED)
+                last = Ended("", words.KILLED)
                 break
-            last = _Run(surroundings, captured, remaining).run(pipeline, pipefail=plan.pipefail)
+            last = _Run(plan, surroundings, captured, remaining, grace).run(pipeline)
     return dataclasses.replace(last, output=captured.text())
 
 
@@ -108,12 +107,23 @@ class _Surroundings:
     environ: Mapping[str, str] | None = None
     directory: str | None = None
 
+    @property
+    def confined(self) -> bool:
+        return self.environ is not None
+
+    @property
+    def path(self) -> str | None:
+        return None if self.environ is None else self.environ.get("PATH")
+
 
 @contextlib.contextmanager
 def _surroundings(confinement: Confinement | None) -> Iterator[_Surroundings]:
-    """Give a confined command a directory, and remove it afterwards."""
+    """Give a confined command a directory if it needs one, and remove it afterwards."""
     if confinement is None:
         yield _Surroundings()
+        return
+    if not confinement.scratch:
+        yield _Surroundings(confinement.prefix, confinement.environ)
         return
     scratch = tempfile.TemporaryDirectory(prefix="task-")
     try:
@@ -129,18 +139,20 @@ def _surroundings(confinement: Confinement | None) -> Iterator[_Surroundings]:
 class _Run:
     """One pipeline at work."""
 
+    plan: Plan
     surroundings: _Surroundings
     captured: output.Capture
     remaining: Remaining
+    grace: float
 
-    def run(self, pipeline: Pipeline, *, pipefail: bool) -> Outcome:
+    def run(self, pipeline: Pipeline) -> Ended:
         """Start the programs, follow them, end them; the output goes to `captured`."""
         reader, writer = os.pipe()
         with open(reader, "rb", buffering=0):
             try:
                 processes = self._start(pipeline, writer)
             except _StartError as error:
-                return Outcome("", str(error))
+                return Ended("", str(error), started=False)
             finally:
                 os.close(writer)
             expired = not self._follow(reader, processes, self.remaining)
@@ -149,16 +161,18 @@ class _Run:
         # the leader last: as long as it is a zombie its number belongs to the group
         codes = [process.wait() for process in reversed(processes)]
         group = self._survivors(processes[0].pid)
-        return Outcome("", _KILLED if expired else _reason(codes, pipefail=pipefail), group)
+        reason = words.KILLED if expired else _reason(codes, pipefail=self.plan.pipefail)
+        return Ended("", reason, group)
 
     def _start(self, pipeline: Pipeline, writer: int) -> list[_Process]:
         processes: list[_Process] = []
+        errors = writer if self.plan.errors else subprocess.DEVNULL
         try:
             for argv in pipeline:
                 source = processes[-1].stdout if processes else None
                 target = subprocess.PIPE if len(processes) + 1 < len(pipeline) else writer
                 group = processes[0].pid if processes else 0
-                processes.append(self._popen(argv, source, target, writer, group))
+                processes.append(self._popen(argv, source, target, errors, group))
                 if source is not None:
                     source.close()  # so that a program is told when its reader has gone
         except _StartError:
@@ -169,8 +183,8 @@ class _Run:
     def _popen(
         self, argv: Argv, source: IO[bytes] | None, target: int, errors: int, group: int
     ) -> _Process:
-        if not shutil.which(argv[0]):
-            raise _StartError(f'exec: "{argv[0]}": executable file not found in $PATH')
+        if reason := words.unavailable(argv[0], self.surroundings.path):
+            raise _StartError(reason)
         try:
             return subprocess.Popen(  # noqa: S603 - running commands is the purpose
                 [*self.surroundings.prefix, *argv],
@@ -182,8 +196,7 @@ class _Run:
                 process_group=group,
             )
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise _StartError(f"fork/exec {argv[0]}: {reason}") from error
+            raise _StartError(words.not_started(argv[0], error)) from error
         except ValueError as error:  # a NUL byte in an argument
             raise _StartError(f"fork/exec {argv[0]}: invalid argument") from error
 
@@ -192,23 +205,27 @@ class _Run:
         with selectors.DefaultSelector() as selector:
             selector.register(reader, selectors.EVENT_READ)
             while (left := remaining()) > 0:
-                if selector.select(min(left, _STEP)):
+                # asked first: what the programs have written is in the pipe by then
+                over = self.surroundings.confined and all(map(_exited, processes))
+                if selector.select(0 if over else min(left, _STEP)):
                     chunk = os.read(reader, 65536)
                     if not chunk:
                         return all(_reaped(each, remaining) for each in reversed(processes))
                     self.captured.add(chunk)
+                elif over:
+                    return True
         return False
 
     def _end(self, reader: int, processes: Sequence[_Process]) -> None:
         """Terminate the group, gently first; the last output is still collected."""
         for signum in (signal.SIGTERM, signal.SIGKILL):
             _signal(processes, signum)
-            if self._follow(reader, processes, _countdown(GRACE)):
+            if self._follow(reader, processes, _countdown(self.grace)):
                 return
 
     def _survivors(self, group: int) -> int | None:
         """Return the group if it still has members; those of a confined command are killed."""
-        if self.surroundings.environ is None:
+        if not self.surroundings.confined:
             return group if alive(group) else None
         with contextlib.suppress(ProcessLookupError):  # as it should be
             os.killpg(group, signal.SIGKILL)
@@ -236,6 +253,13 @@ def _abandon(processes: Sequence[_Process]) -> None:
         process.wait()
 
 
+def _exited(process: _Process) -> bool:
+    """Say whether a program has ended, and leave its number to it."""
+    if process.returncode is not None:
+        return True
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def _reaped(process: _Process, remaining: Remaining) -> bool:
     """Wait for the exit of a command that has closed its output."""
     while (left := remaining()) > 0:
@@ -260,9 +284,4 @@ def _reason(codes: Sequence[int], *, pipefail: bool) -> str:
         pipefail: whether all of them count.
     """
     code = next((code for code in codes if code), 0) if pipefail else codes[0]
-    if code == 0:
-        return ""
-    if code > 0:
-        return f"exit status {code}"
-    name = signal.strsignal(-code)
-    return f"signal: {name.lower() if name else -code}"
+    return words.reason(code)
