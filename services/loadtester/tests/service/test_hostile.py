@@ -142,7 +142,7 @@ def test_ten_thousand_hostile_payloads(
     assert "request failed" not in strict.messages()
 
     ran = (directory / "ran").read_text()
-    assert "hey -z 1s -c 2 http://podinfo.test:9898/\n" in ran
+    assert "hey -disable-redirects -z 1s -c 2 http://podinfo.test:9898/\n" in ran
     assert [word for word in hostile.EVIL if word in ran] == []
     assert not (directory / "decoys").exists()
     assert list(directory.rglob(f"*{hostile.MARK}*")) == []
