@@ -32,7 +32,7 @@ def this() -> Machine:
         cores=len(os.sched_getaffinity(0)),
         processor=_values(PROC / "cpuinfo").get("model name", platform.machine()),
         memory=round(int(memory) / 2**20),
-        kernel=platform.release(),
+        kernel=platform.release().partition("-")[0],
     )
 
 
