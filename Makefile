@@ -64,6 +64,9 @@ takeover: .venv/ready ## upstream's controller hands over to ours and back, see 
 storm: .venv/ready ## the gatekeeper is killed again and again under load (ARGS='--store kubernetes')
 	$(PY) -m services.gatekeeper.tests.process.storm $(ARGS)
 
+bench: .venv/ready ## how many releases the controller carries, beside upstream's; hours, see bench/README.md
+	$(PY) -m bench.scale $(ARGS)
+
 bench-gates: .venv/ready ## how long checks of the gatekeeper take, beside upstream's; see bench/README.md
 	$(PY) -m bench.gates $(ARGS)
 
@@ -84,4 +87,4 @@ lock: .venv/ready ## resolve the workspace again (make lock ARGS=--upgrade)
 
 ci: test ## what CI runs
 
-.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover storm bench-gates crds docs dashboards screenshots lock ci
+.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover storm bench bench-gates crds docs dashboards screenshots lock ci

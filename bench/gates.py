@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
-import math
 import os
 import pathlib
 import sys
@@ -19,6 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import aiohttp
 import requests
+from bench import usage
+from bench.percentiles import percentile
 from services.gatekeeper.tests import servers
 from tools.cluster import gobuild
 
@@ -35,7 +36,6 @@ PEERS: dict[str, Callable[[], tuple[str, ...]]] = {
     "loadtester": lambda: (sys.executable, "-m", "flagger_loadtester"),
 }
 """Servers with gates in memory: upstream's load tester, built when it is asked for, or ours."""
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclasses.dataclass
@@ -49,12 +49,6 @@ class Result:
     """Requests with a wrong answer, or none."""
     cpu: float = 0.0
     """Seconds of processor time."""
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that so large a share (0 to 1) does not exceed; NaN: no values."""
-    ordered = sorted(values)
-    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)] if ordered else math.nan
 
 
 def table(results: Sequence[Result]) -> str:
@@ -135,18 +129,6 @@ def pinned(server: servers.Gatekeeper, core: int) -> Iterator[int]:
         server.kill()
 
 
-def cpu_seconds(group: int) -> float:
-    """Return the processor time of all living processes of a process group, in seconds."""
-    total = 0
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            # Behind the name of the program, which may hold anything: state, parent, group...
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[2]) == group:
-                total += int(fields[11]) + int(fields[12])
-    return total / CLOCK_TICKS
-
-
 def measure(server: servers.Gatekeeper, core: int, seconds: float, result: Result) -> None:
     """Open every second gate, warm the server up, then measure it."""
     with pinned(server, core) as group:
@@ -155,9 +137,9 @@ def measure(server: servers.Gatekeeper, core: int, seconds: float, result: Resul
             opened.raise_for_status()
         url = server.url("/gate/check")
         asyncio.run(generate(url, RATE, min(seconds, 3), Result("warm-up")))
-        before = cpu_seconds(group)
+        before = usage.cpu_seconds(usage.members(group))
         asyncio.run(generate(url, RATE, seconds, result))
-        result.cpu += cpu_seconds(group) - before
+        result.cpu += usage.cpu_seconds(usage.members(group)) - before
 
 
 def arguments() -> argparse.Namespace:

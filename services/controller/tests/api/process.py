@@ -28,6 +28,8 @@ ABSENT = pathlib.Path(__file__).parent / "absent"
 class Running(Protocol):
     """A process; the part of `subprocess.Popen` that is used of it."""
 
+    @property
+    def pid(self) -> int: ...
     def poll(self) -> int | None: ...
     def wait(self, timeout: float) -> int: ...
     def send_signal(self, sig: signal.Signals, /) -> None: ...
@@ -107,6 +109,17 @@ class Controller:
     def log(self) -> str:
         """Everything it has logged, over all of its lives."""
         return self._log.read_text() if self._log.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        """Of its process, which was started and not yet waited for."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Start, and return when it watches."""

@@ -24,7 +24,7 @@ class Fork:
 
     def __init__(self, reports: socket.socket) -> None:
         self._reports = reports.makefile()
-        self._pid = int(self._reports.readline())
+        self.pid = int(self._reports.readline())
         self._code: int | None = None
         self._ended = threading.Event()
         threading.Thread(target=self._await_end, daemon=True).start()
@@ -45,14 +45,14 @@ class Fork:
             subprocess.TimeoutExpired: it did not.
         """
         if not self._ended.wait(timeout) or self._code is None:
-            raise subprocess.TimeoutExpired(str(self._pid), timeout)
+            raise subprocess.TimeoutExpired(str(self.pid), timeout)
         return self._code
 
     def send_signal(self, sig: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
         if self._code is None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, sig)
+                os.kill(self.pid, sig)
 
 
 class Zygote:

@@ -1,0 +1,72 @@
+"""Measurements in a file, so that a run that was cut short can go on."""
+
+import dataclasses
+import pathlib
+from typing import Final
+
+import pydantic
+from bench.scale.machine import Machine
+from tools.cluster import settings
+
+Figures = dict[str, float]
+"""What a scenario measured, by name (see report.COLUMNS)."""
+MEASUREMENTS: Final = "measurements.jsonl"
+REPORT: Final = "report.md"
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """What a controller did in one scenario."""
+
+    machine: Machine
+    size: int
+    """Canaries."""
+    subject: str
+    scenario: str
+    figures: Figures
+
+
+LINE: Final = pydantic.TypeAdapter(Measurement)
+
+
+class Record:
+    """A folder with a measurement a line and the last report; without a folder nothing is kept."""
+
+    def __init__(self, folder: pathlib.Path | None, machine: Machine) -> None:
+        self._folder = folder
+        self._machine = machine
+
+    def read(self) -> list[Measurement]:
+        """Return what earlier runs measured; a line that was cut off is removed.
+
+        Raises:
+            ClusterError: some of it was measured on another machine.
+        """
+        if self._folder is None or not (self._folder / MEASUREMENTS).exists():
+            return []
+        path = self._folder / MEASUREMENTS
+        content = path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:
+            path.write_bytes(whole)
+        found = [LINE.validate_json(line) for line in whole.splitlines()]
+        for measurement in found:
+            if measurement.machine != self._machine:
+                raise settings.ClusterError(
+                    f"{path} was measured on {measurement.machine}, and this is {self._machine}: "
+                    "numbers of two machines do not belong together, choose another folder"
+                )
+        return found
+
+    def add(self, measurement: Measurement) -> None:
+        """Keep a measurement."""
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with (self._folder / MEASUREMENTS).open("ab") as file:
+                file.write(LINE.dump_json(measurement) + b"\n")
+
+    def report(self, text: str) -> None:
+        """Keep what a run said at its end, in the place of what the one before said."""
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / REPORT).write_text(text + "\n")
