@@ -72,7 +72,7 @@ def _find(program: str) -> str:
     path = shutil.which(program)
     if path is None:
         raise ConfinementError(
-            f"{program} is not installed, and commands cannot be limited without it: install "
-            "util-linux and coreutils, or run the load tester with -compat"
+            f"{program} is not installed, and commands cannot be limited without it: "
+            "install util-linux and coreutils"
         )
     return path

@@ -54,7 +54,7 @@ def _values(command: str) -> Iterator[str]:
 def _written(secret: str) -> Iterator[str]:
     """Yield how programs write a secret: as it is, without the scheme, as a header of HTTP."""
     yield secret
-    yield secret.split()[-1]
+    yield from secret.split()[-1:]
     if ":" in secret:
         yield secret.partition(":")[2]
         yield base64.b64encode(secret.encode()).decode()

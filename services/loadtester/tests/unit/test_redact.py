@@ -49,6 +49,7 @@ def test_other_texts_stay(text: str) -> None:
         ("curl -d 'token=geheim1&x=abcdefg' http://a", "geheim1 abcdefg", "*** abcdefg"),
         ("curl -u me:abc http://a", "abc", "abc"),
         ("curl http://a/geheim1", "geheim1", "geheim1"),
+        ("curl -H 'Authorization:  ' http://a", "nothing to hide", "nothing to hide"),
     ],
 )
 def test_output_is_without_the_secrets_of_its_command(
