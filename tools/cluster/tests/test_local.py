@@ -25,6 +25,8 @@ pytestmark = [
 ]
 
 WEB = pathlib.Path(__file__).parent / "web.yaml"
+PROXY_SECONDS = 30.0
+"""For the rules of a Service; kube-proxy collects changes for a second before it writes them."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,13 +71,18 @@ def test_a_second_start_returns_at_once(cluster: providers.base.Provider) -> Non
     assert daemons() == first
 
 
+def serves(address: str) -> bool:
+    argv = ["curl", "-sSf", "-m", "5", f"http://{address}/"]
+    return subprocess.run(argv, capture_output=True).returncode == 0
+
+
 def test_pods_and_services_work(cluster: providers.base.Provider) -> None:
     cluster.load([settings.BASE_IMAGE])
     kubectl("apply", "--filename", str(WEB))
     kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     address = json.loads(kubectl("get", "service", "web", "--output=json"))["spec"]["clusterIP"]
-    host = subprocess.run(["curl", "-sSf", "-m", "5", f"http://{address}/"], capture_output=True)
-    assert host.returncode == 0, host.stderr
+    # Pods are ready before kube-proxy has heard of it, and the rollout waits for the pods only.
+    processes.wait_for("the Service", lambda: serves(address), daemons(), PROXY_SECONDS)
     program = (
         "import socket, urllib.request as r\n"
         "print(r.urlopen('http://web.default.svc.cluster.local/', timeout=5).status)\n"
