@@ -21,6 +21,8 @@ class CanaryStore:
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
+        self._namespaces: dict[str, dict[str, _Entry]] = {}
+        """The same by namespace: each tick looks at its neighbours, and at nobody else."""
         self.rejected: dict[str, tuple[Object, str]] = {}
         """Objects that cannot be decoded, and why."""
 
@@ -39,10 +41,10 @@ class CanaryStore:
         key, version = key_of(body), version_of(body)
         known = self._entries.get(key)
         if known is None or version > known.version:
-            self._entries.pop(key, None)
-            self.rejected.pop(key, None)
+            self.remove(key)
             known = _Entry(Canary.from_api(body), body, version)
             self._entries[key] = known
+            self._namespaces.setdefault(known.canary.namespace, {})[key] = known
         return known.canary, known.body
 
     def knows(self, body: Object) -> bool:
@@ -54,17 +56,22 @@ class CanaryStore:
 
     def remove(self, key: str) -> Canary | None:
         """Forget a Canary; returns what it was."""
-        entry = self._entries.pop(key, None)
         self.rejected.pop(key, None)
-        return None if entry is None else entry.canary
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return None
+        peers = self._namespaces[entry.canary.namespace]
+        del peers[key]
+        if not peers:
+            del self._namespaces[entry.canary.namespace]
+        return entry.canary
 
     def rival(self, canary: Canary) -> str:
         """Name of an older Canary with the same target; empty when there is none."""
         older = [
             other
-            for other in self
-            if other.namespace == canary.namespace
-            and other.target == canary.target
+            for other in self.within(canary.namespace)
+            if other.target == canary.target
             and other.spec.target_ref.kind == canary.spec.target_ref.kind
             and other.on_knative == canary.on_knative
             and _age(other) < _age(canary)
@@ -77,7 +84,11 @@ class CanaryStore:
 
     def count(self, namespace: str) -> int:
         """Canaries in a namespace."""
-        return sum(canary.namespace == namespace for canary in self)
+        return len(self._namespaces.get(namespace, ()))
+
+    def within(self, namespace: str) -> list[Canary]:
+        """All Canaries of a namespace."""
+        return [entry.canary for entry in self._namespaces.get(namespace, {}).values()]
 
     def __iter__(self) -> Iterator[Canary]:
         return iter([entry.canary for entry in self._entries.values()])

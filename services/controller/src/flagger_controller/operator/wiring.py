@@ -96,8 +96,8 @@ class Engine:
         self._ticks.pop(key, None)
         if canary is not None:
             self.recorder.forget(canary)
-            for other in self.canaries:
-                if (other.namespace, other.target) == (canary.namespace, canary.target):
+            for other in self.canaries.within(canary.namespace):
+                if other.target == canary.target:
                     self.pool.wake(other.key)
 
     async def close(self) -> None:

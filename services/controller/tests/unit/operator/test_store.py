@@ -125,6 +125,19 @@ def test_counts_are_by_namespace(store: CanaryStore) -> None:
     assert store.keys() == {"a.shop", "b.shop", "a.other"}
 
 
+def test_a_namespace_is_as_empty_as_before_when_its_last_canary_has_gone(
+    store: CanaryStore,
+) -> None:
+    store.put(canary("a"))
+    store.put(canary("b", version=6))
+    store.put(canary("b", version=7))
+    assert [each.key for each in store.within("shop")] == ["a.shop", "b.shop"]
+    store.remove("a.shop")
+    assert [each.key for each in store.within("shop")] == ["b.shop"]
+    store.remove("b.shop")
+    assert store.within("shop") == []
+
+
 def test_a_store_may_change_while_it_is_walked(store: CanaryStore) -> None:
     store.put(canary("a"))
     store.put(canary("b"))
