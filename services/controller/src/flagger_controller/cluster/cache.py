@@ -83,6 +83,8 @@ class Cache:
         What it does not refer to any more is no longer reported, but stays known for a while.
         """
         new, old = frozenset(refs), self._interests.get(key, frozenset())
+        if new == old:
+            return
         for ref in new - old:
             self._watchers.setdefault(ref, set()).add(key)
             self.ensure(ref.resource, ref.namespace)
@@ -95,6 +97,10 @@ class Cache:
             self._interests[key] = new
         else:
             self._interests.pop(key, None)
+
+    def watch_too(self, refs: Iterable[Ref], key: Hashable) -> None:
+        """Say a part of what a canary refers to, before the rest of it is known."""
+        self.watch(self._interests.get(key, frozenset()).union(refs), key)
 
     def unwatch(self, key: Hashable) -> None:
         """A canary is gone."""
@@ -123,7 +129,10 @@ class Cache:
             NotSynced: it cannot yet.
             ApiError: the server refuses to let us watch them; somebody has to grant it.
         """
-        pending = {self._reflector(ref) for ref in refs}
+        serving = {self._reflector(ref) for ref in refs}
+        pending = [each for each in serving if not each.answers]
+        if not pending:
+            return
         try:
             async with asyncio.timeout(seconds):
                 for reflector in pending:

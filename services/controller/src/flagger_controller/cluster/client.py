@@ -47,7 +47,11 @@ class Ref:
 
     def covered(self, refs: "Iterable[Ref]") -> "list[Ref]":
         """Those of the objects that this reference stands for."""
-        return [self] if self.name else [ref for ref in refs if ref.peers == self]
+        if self.name:
+            return [self]
+        return [
+            ref for ref in refs if ref.namespace == self.namespace and ref.resource == self.resource
+        ]
 
     def __str__(self) -> str:
         where = f".{self.namespace}" if self.namespace else ""

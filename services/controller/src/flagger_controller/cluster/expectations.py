@@ -74,6 +74,8 @@ class Expectations:
         """Wait until the cache shows our last write of each object; raises `CacheStale`."""
         every = [each for ref in refs for each in ref.covered(self._expected)]
         waiting = {ref: self._expected[ref] for ref in every if ref in self._expected}
+        if not waiting:
+            return
         try:
             async with asyncio.timeout(seconds):
                 for expected in waiting.values():

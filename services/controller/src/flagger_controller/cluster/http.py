@@ -50,6 +50,8 @@ class HttpSettings:
 
     qps: float = 100.0
     burst: int = 250
+    connections: int = 50
+    """Calls at the same time; each connection has buffers of a quarter of a MiB."""
     timeout: float = 10.0
     """For one attempt, and for the start of a watch."""
     deadline: float = 30.0
@@ -78,11 +80,14 @@ class HttpClient:
         self._jitter = jitter
         self._sleep = sleep
         self._fence: Fence | None = None
-        self._session = aiohttp.ClientSession(
-            # Watches occupy connections for minutes: the number of calls is limited by the
-            # throttle, the number of watches by the cache.
+        self._calls = self._session(self._settings.connections)
+        # They occupy connections for minutes; their number is limited by the cache.
+        self._watches = self._session(0)
+
+    def _session(self, connections: int) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=30, socket_factory=sockets.watched
+                limit=connections, keepalive_timeout=30, socket_factory=sockets.watched
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"flagger/{__version__}", "Accept-Encoding": "identity"},
@@ -91,7 +96,8 @@ class HttpClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._session.close()
+        await self._calls.close()
+        await self._watches.close()
 
     def fenced(self, fence: Fence) -> Self:
         """The same client, whose writes a fence can stop right before they are sent."""
@@ -190,7 +196,7 @@ class HttpClient:
         await self._throttle.wait()
         with self._reported(request.call):
             async with asyncio.timeout(self._settings.timeout):
-                response = await self._send(request)
+                response = await self._send(self._watches, request)
                 problem = b"" if response.ok else await response.read()
         self._answered(request.call, response)
         lines = self._lines(request.call, response)
@@ -239,14 +245,16 @@ class HttpClient:
     async def _attempt(self, request: Request) -> bytes:
         with self._reported(request.call):
             async with asyncio.timeout(self._settings.timeout):
-                async with await self._send(request) as response:
+                async with await self._send(self._calls, request) as response:
                     body = await response.read()
         self._answered(request.call, response)
         if not response.ok:
             raise _failure(request.call, response, body)
         return body
 
-    async def _send(self, request: Request) -> aiohttp.ClientResponse:
+    async def _send(
+        self, session: aiohttp.ClientSession, request: Request
+    ) -> aiohttp.ClientResponse:
         # A PUT or DELETE on a connection that the server has just closed is sent again by
         # aiohttp. That is safe because of the preconditions that all of ours carry.
         headers = {"Accept": request.accept}
@@ -254,7 +262,7 @@ class HttpClient:
             headers["Authorization"] = authorization
         if request.body is not None:
             headers["Content-Type"] = request.content
-        return await self._session.request(
+        return await session.request(
             request.method,
             URL(self._login.server + request.path, encoded=True),
             params=request.params,

@@ -123,6 +123,11 @@ class Reflector:
             if namespace in ("", where)
         }
 
+    @property
+    def answers(self) -> bool:
+        """There is nothing to wait for, and nothing to complain about."""
+        return self.synced and self.refusal is None
+
     async def ready(self) -> None:
         """Wait for the first complete list.
 

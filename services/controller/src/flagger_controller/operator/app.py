@@ -4,6 +4,7 @@ The only place where clients, tasks and signal handlers are made.
 """
 
 import asyncio
+import gc
 import itertools
 import logging
 import os
@@ -38,6 +39,7 @@ _OURS: Final = (resources.CANARIES, resources.METRIC_TEMPLATES, resources.ALERT_
 
 def run(settings: Settings) -> int:
     """Run until stopped; the exit code of the process."""
+    gc.freeze()  # what was imported stays: no collection need look at it again
     logs.setup(settings.log_level, settings.zap_encoding)
     logging.getLogger("kopf").setLevel(logging.WARNING)
     text = "Starting flagger version %s revision %s mesh provider %s"

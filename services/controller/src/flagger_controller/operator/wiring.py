@@ -48,6 +48,9 @@ from flagger_controller.tick.reject import Rejecter
 from flagger_controller.tick.shell import Memory, Shell
 from flagger_controller.tick.tick import Tick
 
+BURST: Final = 0.1
+"""Seconds after a change in which others are awaited: a rollout changes a workload several times
+at once, and all of it needs one look."""
 DRAIN: Final = 5.0
 """Seconds that queues get at shutdown."""
 
@@ -132,7 +135,7 @@ def build(
 
     def woken(key: Hashable, change: Change) -> None:
         if not change.own:
-            engine.pool.wake(str(key))
+            engine.pool.wake(str(key), BURST)
 
     cache = Cache(client, restricted=bool(settings.namespace), on_change=woken)
     shell = Shell(

@@ -64,11 +64,20 @@ def promoted(canary: Canary, wanted: Object, live: Object, configs: Configs) -> 
     return _comparable(live) == _comparable(wanted)
 
 
+def runs_others(live: Object, source: Object) -> bool:
+    """Are its images not those of the target's template? A cheap sign that it is an older one."""
+    return _images(live) != _images(source)
+
+
 def carries(canary: Canary, live: Object) -> bool:
     """Does the live primary template carry the revision that the status is about?"""
     status = canary.status
-    wanted = identity(canary, status.last_applied_spec, status.tracked_configs or {})
-    return _identity_of(live) == wanted
+    return marked(live, identity(canary, status.last_applied_spec, status.tracked_configs or {}))
+
+
+def marked(live: Object, name: str) -> bool:
+    """Does the live primary template have this identity?"""
+    return _identity_of(live) == name
 
 
 def settled(canary: Canary, wanted: Object, live: Object | None, configs: Configs) -> Object:
@@ -103,6 +112,11 @@ def carry(source: Object, spec: Object, fields: Iterable[str]) -> None:
             spec.pop(field, None)
         else:
             spec[field] = copy.deepcopy(source[field])
+
+
+def _images(pod_template: Object) -> list[str]:
+    containers = (pod_template.get("spec") or {}).get("containers") or ()
+    return [str(container.get("image")) for container in containers]
 
 
 def _identity_of(pod_template: Object) -> str:

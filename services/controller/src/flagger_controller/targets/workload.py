@@ -126,14 +126,20 @@ class Workload:
             spec.update(self.kind.fixed(source))
         primaries.carry(source, spec, self.kind.carried)
         self.kind.scaling.resize(canary, source, spec, new=live is None)
-        wanted = self._template(canary, target, configs)
+        wanted = self._template(canary, target, self.revision(target), configs)
         spec["template"] = primaries.settled(canary, wanted, spec.get("template"), configs)
         return body
 
     def promoted(self, canary: Canary, target: Object, configs: Configs, primary: Object) -> bool:
         """Does the primary run the target's template with these configs?"""
-        wanted = self._template(canary, target, configs)
-        return primaries.promoted(canary, wanted, primary["spec"]["template"], configs)
+        live, spec = primary["spec"]["template"], self.revision(target)
+        if primaries.marked(live, primaries.identity(canary, spec, tracking.checksums(configs))):
+            return True
+        if primaries.runs_others(live, self.kind.scaling.template(target)):
+            return False
+        # Only for few templates a primary has to be built to know.
+        wanted = self._template(canary, target, spec, configs)
+        return primaries.promoted(canary, wanted, live, configs)
 
     def carries(self, canary: Canary, primary: Object) -> bool:
         """The identity on the primary's pods tells."""
@@ -179,7 +185,7 @@ class Workload:
     def _selector(self, canary: Canary, target: Object) -> Selector:
         return traits.selector(canary, target, self.settings, self._label)
 
-    def _template(self, canary: Canary, target: Object, configs: Configs) -> Object:
+    def _template(self, canary: Canary, target: Object, spec: str, configs: Configs) -> Object:
         source = self.kind.scaling.template(target)
         selector = self._selector(canary, target)
-        return primaries.template(canary, source, self.revision(target), configs, selector)
+        return primaries.template(canary, source, spec, configs, selector)

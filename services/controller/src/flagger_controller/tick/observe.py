@@ -83,6 +83,7 @@ class Observer:
             objects = await self._objects(canary, parts)
             target = parts.target_ref(canary)
             if target not in objects:
+                self._cache.watch(named_refs(canary, parts), canary.key)
                 writes = retreat(canary, parts, objects, self._clock())
                 return Problem(_not_found(canary, target), writes)
             return await self._world(canary, parts, objects, due=due)
@@ -136,7 +137,7 @@ class Observer:
     async def _objects(self, canary: Canary, parts: Parts) -> dict[Ref, Object]:
         """The objects whose names follow from the Canary alone."""
         refs = named_refs(canary, parts)
-        self._cache.watch(refs, canary.key)
+        self._cache.watch_too(refs, canary.key)
         await self._cache.synced(refs)
         await self._cache.caught_up(refs)
         await self._cache.confirm(_needed(canary, parts))

@@ -37,6 +37,8 @@ SOON: Final = 0.5
 """Seconds until a converge that failed after a commit is done again."""
 WALKS: Final = 6
 """Decisions in one tick; a terminal transition takes three."""
+NOT_DUE: Final = "not_due"
+"""The rule of looks that find nothing to react to; nobody wants to read of them."""
 UNANSWERED: Final = {Kind.TIMEOUT, Kind.UNREACHABLE}
 """After these a write may be under way; other failures are answers."""
 QUESTIONS: Final = 200
@@ -305,6 +307,8 @@ class Tick:
         return Pace(canary, self.shell.interval_floor, self.memory.ticked)
 
     def _log(self, canary: Canary, decision: Decision) -> None:
+        if decision.rule == NOT_DUE:
+            return
         logger.debug(
             "decided: %s (%s)", decision.rule, decision.reason, extra={"canary": canary.key}
         )
