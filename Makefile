@@ -67,6 +67,9 @@ storm: .venv/ready ## the gatekeeper is killed again and again under load (ARGS=
 bench: .venv/ready ## how many releases the controller carries, beside upstream's; hours, see bench/README.md
 	$(PY) -m bench.scale $(ARGS)
 
+bench-plot: .venv/ready ## a picture of what it measured (ARGS='DIR/measurements.jsonl OUT.png')
+	$(PY) -m bench.scale.plot $(ARGS)
+
 bench-gates: .venv/ready ## how long checks of the gatekeeper take, beside upstream's; see bench/README.md
 	$(PY) -m bench.gates $(ARGS)
 
@@ -87,4 +90,4 @@ lock: .venv/ready ## resolve the workspace again (make lock ARGS=--upgrade)
 
 ci: test ## what CI runs
 
-.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover storm bench bench-gates crds docs dashboards screenshots lock ci
+.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover storm bench bench-plot bench-gates crds docs dashboards screenshots lock ci

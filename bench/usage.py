@@ -37,12 +37,25 @@ def resident(process: int) -> float:
     Raises:
         ProcessLookupError: there is no such process, or it has ended.
     """
+    return _memory(process, "VmRSS")
+
+
+def peak(process: int) -> float:
+    """Return the most memory that was ever resident of a process, in MiB.
+
+    Raises:
+        ProcessLookupError: there is no such process, or it has ended.
+    """
+    return _memory(process, "VmHWM")
+
+
+def _memory(process: int, field: str) -> float:
     try:
         lines = (PROC / str(process) / "status").read_text().splitlines()
     except FileNotFoundError as error:
         raise ProcessLookupError(f"process {process} has ended: it uses no memory") from error
     for line in lines:
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{field}:"):
             return int(line.split()[1]) / KIB
     raise ProcessLookupError(f"process {process} has ended: it uses no memory")
 

@@ -17,7 +17,7 @@ from bench.scale import machine, report
 from bench.scale.bout import Bout
 from bench.scale.errors import Unfinished
 from bench.scale.fleet import Fleet
-from bench.scale.record import Figures, Measurement, Record
+from bench.scale.record import Figures, Measurement, Record, present
 from bench.scale.scenarios import SCENARIOS
 from bench.scale.stage import Stage
 from bench.scale.subjects import SUBJECTS, Subject
@@ -114,14 +114,14 @@ def run(options: argparse.Namespace) -> list[Measurement]:
             playing = measured(stage, SUBJECTS[name], programs[name], size, wanted)
             with contextlib.closing(playing) as found:
                 for scenario, figures in found:
-                    measurement = Measurement(here, size, name, scenario, figures)
+                    measurement = Measurement(here, size, name, scenario, figures, present())
                     record.add(measurement)
                     known.append(measurement)
     return known
 
 
 def main() -> int:
-    """Measure and print a table; 1 if not everything that was wanted could be measured."""
+    """Measure and print tables; 1 if not everything that was wanted could be measured."""
     options = arguments()
     try:
         known = run(options)

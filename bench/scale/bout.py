@@ -1,8 +1,9 @@
 """One controller and one fleet: waiting for what it does, and counting what that costs."""
 
+import collections
 import dataclasses
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -24,12 +25,19 @@ class Cost:
     """What a controller used in a while."""
 
     seconds: float
-    requests: int
-    """To the API server, watches aside."""
+    asked: Mapping[str, int]
+    """Requests to the API server, watches aside, by what they are (`patch canaries/status`)."""
     cpu: float
     """Seconds of processor time."""
     memory: float
     """MiB that are resident at the end."""
+    peak: float
+    """MiB, the most that were ever resident in the life of the process."""
+
+    @property
+    def requests(self) -> int:
+        """How many there were."""
+        return sum(self.asked.values())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,10 +138,11 @@ class Bout:
     def end(self, meter: Meter) -> Cost:
         """Return what the controller used since; it must be the same process."""
         pid = self.controller.pid
-        memory, cpu = usage.resident(pid), usage.cpu_seconds([pid]) - meter.cpu
+        cpu = usage.cpu_seconds([pid]) - meter.cpu
+        memory, peak = usage.resident(pid), usage.peak(pid)
         seconds, until = time.monotonic() - meter.at, stamp(datetime.now(UTC))
         seen = self.audit.requests(since=meter.mark, user=self.controller.user)
-        return Cost(seconds, counted(seen, until), cpu, memory)
+        return Cost(seconds, counted(seen, until), cpu, memory, peak)
 
 
 def stamp(moment: datetime) -> str:
@@ -141,9 +150,14 @@ def stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def counted(seen: Iterable[audit.Request], until: str) -> int:
-    """Count requests up to a time of the audit log, watches aside.
+def counted(seen: Iterable[audit.Request], until: str) -> collections.Counter[str]:
+    """Count requests up to a time of the audit log by what they are, watches aside.
 
-    Reading a long log takes a while, in which it grows.
+    One that is about no kind of thing is told by its path. Reading a long log takes a while, in
+    which it grows.
     """
-    return sum(request.verb != "watch" and request.at <= until for request in seen)
+    return collections.Counter(
+        f"{request.verb} {request.target or request.uri.partition('?')[0]}"
+        for request in seen
+        if request.verb != "watch" and request.at <= until
+    )

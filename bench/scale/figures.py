@@ -14,10 +14,27 @@ ALLOWANCE: Final = 0.1 * INTERVAL
 may be its way to the observer. Of early advances that are spread over an interval, a tenth is not
 counted."""
 
+MINUTE: Final = 60.0
+REQUESTS: Final = "requests: "
+"""Before what a request is, in the name of how often it is made; `requests` are all together."""
+
 
 def percentiles(name: str, values: Sequence[float]) -> Figures:
     """Return `NAME50` and `NAME99`."""
     return {f"{name}{share}": percentile(values, share / 100) for share in (50, 99)}
+
+
+def rested(cost: Cost, size: int) -> Figures:
+    """Return the figures of `scenarios.idle`, for so many canaries."""
+    return {
+        "requests": cost.requests / size / (cost.seconds / MINUTE),
+        "cpu": cost.cpu * 1000 / cost.seconds,
+    }
+
+
+def disturbed(cost: Cost, size: int, changes: int) -> Figures:
+    """Return the figures of `scenarios.noise`, for so many canaries and changes beside them."""
+    return {**rested(cost, size), "memory": cost.memory, "changes": changes / cost.seconds}
 
 
 def rolled(releases: Sequence[Release], cost: Cost) -> Figures:
@@ -34,6 +51,8 @@ def rolled(releases: Sequence[Release], cost: Cost) -> Figures:
         "cpu": cost.cpu * 1000 / advances,
         "cores": cost.cpu / cost.seconds,
         "memory": cost.memory,
+        "peak": cost.peak,
+        **{f"{REQUESTS}{what}": count / advances for what, count in cost.asked.items()},
     }
 
 

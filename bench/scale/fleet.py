@@ -25,15 +25,15 @@ class Fleet:
     def __init__(self, hands: Hands, label: str, size: int) -> None:
         self.label = label
         self.members = objects.members(label, size)
-        self._hands = hands
-        self._namespaces = list(dict.fromkeys(member.namespace for member in self.members))
+        self.hands = hands
+        self.namespaces = list(dict.fromkeys(member.namespace for member in self.members))
         self._revision = 1
 
     def __enter__(self) -> Self:
         def create(client: api.Api, name: str) -> None:
             client.create("/api/v1/namespaces", {"metadata": {"name": name}})
 
-        self._hands.each(create, self._namespaces)
+        self.hands.each(create, self.namespaces)
         return self
 
     def __exit__(
@@ -51,7 +51,7 @@ class Fleet:
         def create(client: api.Api, member: Member) -> None:
             client.create(_deployments(member.namespace), objects.deployment(member, 1))
 
-        self._hands.each(create, self.members)
+        self.hands.each(create, self.members)
 
     def available(self) -> int:
         """Count the applications whose pods are ready."""
@@ -60,7 +60,7 @@ class Fleet:
             items = client.get(_deployments(namespace))["items"]
             return sum((item["status"].get("readyReplicas") or 0) > 0 for item in items)
 
-        return sum(self._hands.each(count, self._namespaces))
+        return sum(self.hands.each(count, self.namespaces))
 
     def guard(self) -> None:
         """Put all applications under Canaries."""
@@ -69,7 +69,7 @@ class Fleet:
             path = f"/apis/flagger.app/v1beta1/namespaces/{member.namespace}/canaries"
             client.create(path, objects.canary(member))
 
-        self._hands.each(create, self.members)
+        self.hands.each(create, self.members)
 
     def push(self, members: list[Member]) -> dict[Member, float]:
         """Give members a new revision; return the moments at which each was sent off."""
@@ -81,17 +81,17 @@ class Fleet:
             client.patch(f"{_deployments(member.namespace)}/{member.name}", body)
             return at
 
-        return dict(zip(members, self._hands.each(send, members), strict=True))
+        return dict(zip(members, self.hands.each(send, members), strict=True))
 
     def _delete(self) -> None:
         def delete(client: api.Api, name: str) -> None:
             client.delete(f"/api/v1/namespaces/{name}")
 
         with progress.step(f"{self.label}: deleting everything") as step:
-            self._hands.each(delete, self._namespaces)
+            self.hands.each(delete, self.namespaces)
             until = time.monotonic() + DELETE_SECONDS
             while left := self._left():
-                step.update(f"{left} of {len(self._namespaces)} namespaces left")
+                step.update(f"{left} of {len(self.namespaces)} namespaces left")
                 if time.monotonic() > until:
                     raise Unfinished(
                         f"{self.label}: {left} namespaces are still there {DELETE_SECONDS:.0f} s "
@@ -103,7 +103,7 @@ class Fleet:
         def exists(client: api.Api, name: str) -> bool:
             return client.find(f"/api/v1/namespaces/{name}") is not None
 
-        return sum(self._hands.each(exists, self._namespaces))
+        return sum(self.hands.each(exists, self.namespaces))
 
 
 def _deployments(namespace: str) -> str:

@@ -1,6 +1,7 @@
 """Measurements in a file, so that a run that was cut short can go on."""
 
 import dataclasses
+import datetime
 import pathlib
 from typing import Final
 
@@ -15,6 +16,16 @@ REPORT: Final = "report.md"
 
 
 @dataclasses.dataclass(frozen=True)
+class Setting:
+    """When something was measured, and which programs took part."""
+
+    day: datetime.date
+    """In UTC."""
+    kubernetes: str
+    upstream: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Measurement:
     """What a controller did in one scenario."""
 
@@ -24,9 +35,26 @@ class Measurement:
     subject: str
     scenario: str
     figures: Figures
+    setting: Setting | None = None
+    """None: the record is older than this field."""
 
 
 LINE: Final = pydantic.TypeAdapter(Measurement)
+
+
+def present() -> Setting:
+    """Return today's date and the versions that are built now."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    return Setting(today, settings.KUBERNETES, settings.FLAGGER)
+
+
+def parsed(content: bytes) -> list[Measurement]:
+    """Return the measurements of a record's lines.
+
+    Raises:
+        pydantic.ValidationError: something else is in it.
+    """
+    return [LINE.validate_json(line) for line in content.splitlines()]
 
 
 class Record:
@@ -49,7 +77,7 @@ class Record:
         whole = content[: content.rfind(b"\n") + 1]
         if whole != content:
             path.write_bytes(whole)
-        found = [LINE.validate_json(line) for line in whole.splitlines()]
+        found = parsed(whole)
         for measurement in found:
             if measurement.machine != self._machine:
                 raise settings.ClusterError(

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from bench.scale import figures
+from bench import usage
+from bench.scale import figures, unrelated
 from bench.scale.bout import Bout
 from bench.scale.objects import INTERVAL, Member
 from bench.scale.record import Figures
@@ -13,7 +14,6 @@ from bench.scale.releases import Release, spread
 SETTLE: Final = 2 * INTERVAL
 """Seconds after which a controller has nothing left to do for canaries at rest."""
 IDLE_SECONDS: Final = 60.0
-MINUTE: Final = 60.0
 PUSHES: Final = 20
 """Revisions that are pushed one by one."""
 MIDDLE: Final = 3
@@ -26,7 +26,7 @@ the old one wrote last."""
 def onboarding(bout: Bout) -> Figures:
     """All applications get their Canary as fast as possible.
 
-    `seconds`: from the first one to the last that is initialized.
+    `seconds`: from the first one to the last that is initialized. `memory`: MiB at the end.
     """
     bout.fleet.deploy()
     bout.wait("running", bout.size, bout.fleet.available)
@@ -34,19 +34,19 @@ def onboarding(bout: Bout) -> Figures:
     bout.fleet.guard()
     bout.wait("initialized", bout.size, lambda: bout.in_phase("Initialized"))
     lasts = (bout.observer.last(member) for member in bout.fleet.members)
-    return {"seconds": max(last.at for last in lasts if last is not None) - begun}
+    seconds = max(last.at for last in lasts if last is not None) - begun
+    return {"seconds": seconds, "memory": usage.resident(bout.controller.pid)}
 
 
 def idle(bout: Bout) -> Figures:
     """Nothing happens for a minute.
 
-    `requests`: for each canary and minute.
+    `requests`: for each canary and minute. `cpu`: milliseconds a second.
     """
     bout.rest(SETTLE)
     meter = bout.begin()
     bout.rest(IDLE_SECONDS)
-    cost = bout.end(meter)
-    return {"requests": cost.requests / bout.size / (cost.seconds / MINUTE)}
+    return figures.rested(bout.end(meter), bout.size)
 
 
 def notice_one(bout: Bout) -> Figures:
@@ -70,7 +70,8 @@ def rolling(bout: Bout) -> Figures:
     `seconds`: from the first push to the last end. `failed`: releases. `ticks`: advances a release.
     `lag_p50`, `lag_p99`: seconds that an advance is late, an interval after the one before.
     `requests`, `cpu`: for each advance; `cpu` in milliseconds. `cores`: in use, on average.
-    `memory`: MiB at the end.
+    `memory`: MiB at the end. `peak`: MiB, the most since the process was started.
+    `requests: WHAT`: for each advance, those of a verb and a kind (`patch canaries/status`).
     """
     meter = bout.begin()
     releases = bout.await_end(bout.fleet.push(bout.fleet.members))
@@ -93,12 +94,27 @@ def restart(bout: Bout) -> Figures:
     return figures.restarted(bout.await_end(pushed), moment)
 
 
+def noise(bout: Bout) -> Figures:
+    """Objects in the namespaces of the fleet change for a minute; they concern no Canary.
+
+    `requests`, `cpu`: as of `idle`. `memory`: MiB at the end. `changes`: a second, as many as were
+    really made. It is the last one, as the objects stay until the fleet is deleted.
+    """
+    things = unrelated.things(bout.fleet.namespaces, unrelated.COUNT)
+    unrelated.make(bout.fleet.hands, things)
+    bout.rest(SETTLE)
+    meter = bout.begin()
+    changes = unrelated.change(bout.fleet.hands, things, bout.rest)
+    return figures.disturbed(bout.end(meter), bout.size, changes)
+
+
 SCENARIOS: Final[Mapping[str, Callable[[Bout], Figures]]] = {
     "onboarding": onboarding,
     "idle": idle,
     "notice-one": notice_one,
     "rolling": rolling,
     "restart": restart,
+    "noise": noise,
 }
 
 

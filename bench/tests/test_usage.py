@@ -50,12 +50,22 @@ def test_memory_is_in_mebibytes() -> None:
     assert found > len(ballast) / 2**20
 
 
+def test_the_peak_stays_when_memory_is_given_back() -> None:
+    before = usage.resident(os.getpid())
+    ballast = os.urandom(2**20) * 200
+    assert usage.peak(os.getpid()) >= before + len(ballast) / 2**20 - 1
+    del ballast
+    assert usage.resident(os.getpid()) < before + 100
+    assert usage.peak(os.getpid()) >= before + 199
+
+
 def test_what_has_ended_uses_nothing(child: "subprocess.Popen[bytes]") -> None:
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     with pytest.raises(ProcessLookupError, match="has ended"):  # a zombie
         usage.resident(child.pid)
     child.wait()
-    with pytest.raises(ProcessLookupError, match="has ended"):
-        usage.resident(child.pid)
+    for memory in (usage.resident, usage.peak):
+        with pytest.raises(ProcessLookupError, match="has ended"):
+            memory(child.pid)
     assert usage.cpu_seconds([child.pid]) == 0

@@ -39,6 +39,11 @@ class Request:
     at: str
     """When it was received, RFC 3339 with microseconds."""
 
+    @property
+    def target(self) -> str:
+        """What kind of thing it was about: `deployments`, `canaries/status`; empty: of none."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
 
 def write_policy(path: pathlib.Path) -> None:
     """Write the policy: metadata of every request, once a request."""
@@ -82,10 +87,7 @@ class AuditLog:
 
     def count(self, since: int = 0, **wanted: str | int) -> collections.Counter[tuple[str, str]]:
         """Count requests by verb and resource (`deployments`, `canaries/status`)."""
-        return collections.Counter(
-            (r.verb, f"{r.resource}/{r.subresource}" if r.subresource else r.resource)
-            for r in self.requests(since, **wanted)
-        )
+        return collections.Counter((r.verb, r.target) for r in self.requests(since, **wanted))
 
     def _read(self, since: int) -> Iterator[Request]:
         if not self.path.exists():

@@ -11,9 +11,13 @@ RELEASES = [
 ]
 
 
+COST = Cost(
+    seconds=30, asked={"patch canaries/status": 6, "get pods": 18}, cpu=0.06, memory=70, peak=90
+)
+
+
 def test_a_rolling_release() -> None:
-    cost = Cost(seconds=30, requests=24, cpu=0.06, memory=70)
-    assert figures.rolled(RELEASES, cost) == pytest.approx(
+    assert figures.rolled(RELEASES, COST) == pytest.approx(
         {
             "noticed_p50": 1,
             "noticed_p99": 4,
@@ -26,8 +30,20 @@ def test_a_rolling_release() -> None:
             "cpu": 10,
             "cores": 0.002,
             "memory": 70,
+            "peak": 90,
+            "requests: patch canaries/status": 1,
+            "requests: get pods": 3,
         }
     )
+
+
+def test_rest_is_a_cost_of_each_canary() -> None:
+    assert figures.rested(COST, 4) == pytest.approx({"requests": 12, "cpu": 2})
+
+
+def test_noise_is_told_beside_what_it_costs() -> None:
+    found = figures.disturbed(COST, 4, changes=594)
+    assert found == pytest.approx({"requests": 12, "cpu": 2, "memory": 70, "changes": 19.8})
 
 
 def test_a_restart() -> None:

@@ -1,55 +1,15 @@
 """What a fleet asks of an API server."""
 
-import json
-import pathlib
-import re
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from concurrent import futures
 
 import pytest
 import requests
-import werkzeug
 from bench.scale.fleet import Fleet
-from bench.scale.hands import Hands
-from bench.scale.objects import Object
-from pytest_httpserver import HTTPServer
-from tools.cluster import api
+from bench.tests.scale.server import Server, hands
 
 APPS = "/apis/apps/v1/namespaces"
 CANARIES = "/apis/flagger.app/v1beta1/namespaces"
-
-
-class Server:
-    """Keeps what it is asked; namespaces are gone when they were looked for three times."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
-        self.bodies: dict[tuple[str, str], list[Object]] = {}
-        self._looks: Counter[str] = Counter()
-        self._lock = threading.Lock()
-
-    def answer(self, request: werkzeug.Request) -> werkzeug.Response:
-        what = (request.method, request.path)
-        with self._lock:
-            self.asked.append(what)
-            if request.method in ("POST", "PATCH"):
-                self.bodies.setdefault(what, []).append(request.get_json(force=True))
-                return reply({})
-            self._looks[request.path] += request.method == "GET"
-            if request.path.endswith("/deployments"):
-                pods = [{}, {"readyReplicas": 1}, {"readyReplicas": 0}]
-                return reply({"items": [{"status": each} for each in pods]})
-            return reply({}, 404 if self._looks[request.path] > 2 else 200)
-
-    def count(self, method: str, path: str) -> int:
-        return self.asked.count((method, path))
-
-
-def reply(body: Object, status: int = 200) -> werkzeug.Response:
-    return werkzeug.Response(json.dumps(body), status, mimetype="application/json")
 
 
 @pytest.fixture
@@ -60,14 +20,8 @@ def server() -> Server:
 @pytest.fixture
 def fleet(server: Server) -> Iterator[Fleet]:
     """Of 30 canaries, in two namespaces."""
-    with (
-        HTTPServer(threaded=True) as http,
-        api.Api(http.url_for("").rstrip("/"), pathlib.Path(), "") as one,
-        api.Api(http.url_for("").rstrip("/"), pathlib.Path(), "") as other,
-        futures.ThreadPoolExecutor(2) as pool,
-    ):
-        http.expect_request(re.compile(".*")).respond_with_handler(server.answer)
-        yield Fleet(Hands([one, other], pool), "ours-30", 30)
+    with hands(server) as team:
+        yield Fleet(team, "ours-30", 30)
 
 
 def test_everything_is_made_once(server: Server, fleet: Fleet) -> None:

@@ -1,17 +1,19 @@
 """What a run that was cut short leaves behind."""
 
 import dataclasses
+import datetime
 import pathlib
 
 import pytest
 from bench.scale import machine
 from bench.scale.machine import Machine
-from bench.scale.record import MEASUREMENTS, REPORT, Measurement, Record
+from bench.scale.record import MEASUREMENTS, REPORT, Measurement, Record, Setting, present
 from tools.cluster import settings
 
 HERE = Machine(2, "a processor", 16, "6.1")
+DAY = datetime.date(2026, 11, 27)
 FOUND = [
-    Measurement(HERE, 20, "ours", "idle", {"requests": 0.0}),
+    Measurement(HERE, 20, "ours", "idle", {"requests": 0.0}, Setting(DAY, "v1.37.2", "v1.44.0")),
     Measurement(HERE, 20, "upstream", "idle", {"requests": 60.1}),
 ]
 
@@ -22,6 +24,20 @@ def test_what_was_measured_is_read_again(tmp_path: pathlib.Path) -> None:
     for measurement in FOUND:
         Record(kept, HERE).add(measurement)
     assert Record(kept, HERE).read() == FOUND
+
+
+def test_records_from_before_settings_were_kept_are_read(tmp_path: pathlib.Path) -> None:
+    line = (
+        '{"machine":{"cores":2,"processor":"a processor","memory":16,"kernel":"6.1"},'
+        '"size":20,"subject":"upstream","scenario":"idle","figures":{"requests":60.1}}\n'
+    )
+    (tmp_path / MEASUREMENTS).write_text(line)
+    assert Record(tmp_path, HERE).read() == FOUND[1:]
+
+
+def test_the_present_setting_is_that_of_the_control_plane() -> None:
+    setting = present()
+    assert (setting.kubernetes, setting.upstream) == (settings.KUBERNETES, settings.FLAGGER)
 
 
 def test_a_line_that_was_cut_off_is_measured_again(tmp_path: pathlib.Path) -> None:
