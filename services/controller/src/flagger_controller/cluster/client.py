@@ -40,6 +40,10 @@ class Ref:
     name: str
     namespace: str = ""
 
+    def __hash__(self) -> int:
+        """Cheaper than that of all fields; a name is seldom one of several kinds."""
+        return hash((self.name, self.namespace, self.resource.plural))
+
     @property
     def peers(self) -> "Ref":
         """Every object of this kind in this namespace."""

@@ -6,7 +6,7 @@ return at once; what is to be done is done by the pool.
 
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import kopf
@@ -154,7 +154,13 @@ class Backoffs:
 
 
 class _NothingStored(kopf.DiffBaseStorage):
-    """No annotation on users' objects."""
+    """No annotation on users' objects, and no copy of each object for the sake of one."""
+
+    def build(
+        self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None
+    ) -> kopf.BodyEssence:
+        """Nothing is compared."""
+        return kopf.BodyEssence()
 
     def fetch(self, *, body: kopf.Body) -> None:
         """Nothing was stored."""
