@@ -302,5 +302,9 @@ def _rank(call: Call) -> Rank:
 
 
 def _halts(error: ApiError) -> bool:
-    """The server wants to be left alone by all of us for a while."""
-    return error.status == TOO_MANY and error.retry_after > 0
+    """The server wants to be left alone by all of us for a while.
+
+    What is read by its path can be the answer of an adapter, as of metrics: not the server's.
+    """
+    place = error.call.place if error.call else ""
+    return isinstance(place, Ref) and error.status == TOO_MANY and error.retry_after > 0

@@ -30,7 +30,7 @@ def _deadline(canary: Canary) -> float:
     """When pods that have made no progress since the last one we know of are given up."""
     status = canary.status
     try:
-        since = datetime.fromisoformat(status.run.ticked_at or status.last_transition_time)
+        last = datetime.fromisoformat(status.run.ticked_at or status.last_transition_time)
+        return last.timestamp() + canary.deadline
     except ValueError:  # somebody else wrote the status: its tick has to deal with that
         return math.inf
-    return since.timestamp() + canary.deadline

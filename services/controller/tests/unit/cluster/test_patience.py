@@ -77,6 +77,16 @@ async def test_without_a_time_only_the_one_call_waits() -> None:
         assert it.log == [("other", 0.2), ("first", 0.5)]
 
 
+async def test_an_adapter_that_is_busy_is_not_the_server() -> None:
+    async with talk(failure(429, Retry_After="5"), FINE) as it:
+        reading = asyncio.create_task(it.client.read("/apis/external.metrics.k8s.io/v1beta1"))
+        await asyncio.sleep(0.2)
+        await it.get("other", Rank(Level.START))
+        await reading
+        assert it.log == [("other", 0.2)]
+        assert asyncio.get_running_loop().time() == pytest.approx(5.0, abs=0.05)
+
+
 async def test_a_server_that_asks_for_more_patience_than_a_call_has_stops_the_others() -> None:
     async with talk(failure(429, Retry_After="9999"), FINE) as it:
         with pytest.raises(ApiUnavailable) as caught:

@@ -43,7 +43,7 @@ def test_the_deadline_runs_from_the_last_progress() -> None:
     assert rank({**status, "phase": "Succeeded"}).until == math.inf
 
 
-@pytest.mark.parametrize("stored", ["", "yesterday"])
+@pytest.mark.parametrize("stored", ["", "yesterday", "0001-01-01"])
 def test_without_a_time_there_is_no_deadline(stored: str) -> None:
     assert rank({"phase": "Progressing", "lastTransitionTime": stored}) == Rank(Level.RELEASE)
 
