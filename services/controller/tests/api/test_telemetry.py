@@ -107,6 +107,7 @@ def test_a_fresh_start(played: Played) -> None:
     assert 'mesh_provider="traefik"' in info
     assert played.before[info] == 1
     assert played.before["flagger_leader"] == 1
+    assert played.before['flagger_queue_depth{queue="requests"}'] == 0
     assert not [name for name in played.before if name.startswith("flagger_canary_")]
 
 

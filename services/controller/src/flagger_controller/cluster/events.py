@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from flagger_controller import urgency
 from flagger_controller.cluster.client import (
     ApiConflict,
     ApiError,
@@ -170,6 +171,8 @@ class EventRecorder:
             logger.error("events about %d objects are lost at shutdown", len(late))
 
     async def _drain(self, queue: _Queue, start: _Key) -> None:
+        told_of = urgency.asked()  # whose tick began this: that of the object itself
+        urgency.follow(lambda: told_of().news)
         try:
             while queue.waiting:
                 async with self._slots:

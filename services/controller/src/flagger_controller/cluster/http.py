@@ -1,13 +1,13 @@
 """`KubeClient` over HTTP, for the few things we need: 0.2 ms of CPU a call, no generated classes.
 
 Reads are retried within a deadline. A write is retried only when the server refused to look at
-it (429); when its outcome is unknown the caller must observe again, so it is raised.
+it (429); when its outcome is unknown the caller must observe again, so it is raised. A server
+that says for how long it wants to be left alone (`Retry-After` of a 429) is left alone by all.
 """
 
 import asyncio
 import copy
 import random
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ import aiohttp
 from yarl import URL
 
 from flagger_common.version import __version__
+from flagger_controller import urgency
 from flagger_controller.cluster import sockets, wire
 from flagger_controller.cluster.client import (
     ApiError,
@@ -27,11 +28,11 @@ from flagger_controller.cluster.client import (
     Page,
     Ref,
     Resource,
-    api_error,
 )
 from flagger_controller.cluster.heard import Heard, nobody
 from flagger_controller.cluster.login import Login
 from flagger_controller.cluster.throttle import Throttle
+from flagger_controller.cluster.unanswered import translated
 from flagger_controller.cluster.wire import (
     FIELD_MANAGER,
     JSON,
@@ -40,6 +41,7 @@ from flagger_controller.cluster.wire import (
     decode_object,
     identified,
 )
+from flagger_controller.urgency import Rank
 
 TOO_MANY: Final = 429
 
@@ -48,8 +50,8 @@ TOO_MANY: Final = 429
 class HttpSettings:
     """Limits and timings of the client; times in seconds."""
 
-    qps: float = 100.0
-    burst: int = 250
+    qps: float = 500.0
+    burst: int = 1000
     connections: int = 50
     """Calls at the same time; each connection has buffers of a quarter of a MiB."""
     timeout: float = 10.0
@@ -104,6 +106,11 @@ class HttpClient:
         other = copy.copy(self)
         other._fence = fence
         return other
+
+    @property
+    def waiting(self) -> int:
+        """Requests that the rate limit holds back."""
+        return self._throttle.waiting
 
     @property
     def server(self) -> str:
@@ -193,7 +200,7 @@ class HttpClient:
         }
         accept = PARTIAL.format("") if metadata_only else JSON
         request = Request(Call("watch", Ref(resource, "", namespace)), params, accept=accept)
-        await self._throttle.wait()
+        await self._throttle.wait(_rank(request.call))
         with self._reported(request.call):
             async with asyncio.timeout(self._settings.timeout):
                 response = await self._send(self._watches, request)
@@ -202,7 +209,7 @@ class HttpClient:
         lines = self._lines(request.call, response)
         try:
             if not response.ok:
-                raise _failure(request.call, response, problem)
+                raise self._failure(request.call, response, problem)
             yield lines
         finally:
             await lines.aclose()
@@ -212,7 +219,7 @@ class HttpClient:
         self, call: Call, response: aiohttp.ClientResponse
     ) -> AsyncGenerator[bytes, None]:
         rest = b""
-        with self._translated(call):
+        with translated(call, self._settings.timeout):
             # aiohttp's own lines have a maximal length; objects may be larger.
             async for chunk in response.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")
@@ -224,7 +231,7 @@ class HttpClient:
         deadline = clock() + (self._settings.deadline if seconds is None else seconds)
         pause = self._settings.backoff
         for attempt in range(1, self._settings.attempts + 1):
-            await self._throttle.wait()
+            await self._throttle.wait(_rank(request.call))
             if request.writes and self._fence is not None:
                 self._fence()
             try:
@@ -235,7 +242,9 @@ class HttpClient:
                 last = attempt == self._settings.attempts or clock() + wait > deadline
                 if hopeless or last:
                     raise
-            await self._sleep(wait)
+                halted = _halts(error)  # then the throttle makes us wait, with everybody else
+            if not halted:
+                await self._sleep(wait)
             pause *= 2
         raise AssertionError("the last attempt returns or raises")
 
@@ -249,7 +258,7 @@ class HttpClient:
                     body = await response.read()
         self._answered(request.call, response)
         if not response.ok:
-            raise _failure(request.call, response, body)
+            raise self._failure(request.call, response, body)
         return body
 
     async def _send(
@@ -274,6 +283,13 @@ class HttpClient:
             allow_redirects=False,
         )
 
+    def _failure(self, call: Call, response: aiohttp.ClientResponse, body: bytes) -> ApiError:
+        after = response.headers.get("Retry-After", "")
+        error = wire.failure(call, response.status, response.reason or "", body, after)
+        if _halts(error):
+            self._throttle.halt(error.retry_after)
+        return error
+
     def _answered(self, call: Call, response: aiohttp.ClientResponse) -> None:
         self._heard(call.verb, call.resource, str(response.status))
 
@@ -281,36 +297,22 @@ class HttpClient:
     def _reported(self, call: Call) -> Iterator[None]:
         """Tell who listens that there was no answer, and why."""
         try:
-            with self._translated(call):
+            with translated(call, self._settings.timeout):
                 yield
         except ApiError as error:
             self._heard(call.verb, call.resource, str(error.kind))
             raise
 
-    @contextmanager
-    def _translated(self, call: Call) -> Iterator[None]:
-        """Say of every failure to get an answer that the API server is unavailable."""
-        try:
-            yield
-        except TimeoutError:
-            text = f"no answer from the API server within {self._settings.timeout:g} s"
-            raise api_error(0, "Timeout", text, call=call) from None
-        except (aiohttp.ClientError, OSError) as error:
-            text = str(error) or type(error).__name__
-            raise api_error(0, _reason(error), text, call=call) from error
+
+def _rank(call: Call) -> Rank:
+    """Everybody waits for the cache, whoever it was that needed a list or a watch first."""
+    return urgency.FIRST if call.verb in ("list", "watch") else urgency.current()
 
 
-def _failure(call: Call, response: aiohttp.ClientResponse, body: bytes) -> ApiError:
-    after = response.headers.get("Retry-After", "")
-    return wire.failure(call, response.status, response.reason or "", body, after)
+def _halts(error: ApiError) -> bool:
+    """The server wants to be left alone by all of us for a while.
 
-
-def _reason(error: Exception) -> str:
-    """Why there is no connection, in the words of `failures`."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return "DNS"
-        case aiohttp.ClientSSLError() | ssl.SSLError():
-            return "TLS"
-        case _:
-            return "Unreachable"
+    What is read by its path can be the answer of an adapter, as of metrics: not the server's.
+    """
+    place = error.call.place if error.call else ""
+    return isinstance(place, Ref) and error.status == TOO_MANY and error.retry_after > 0

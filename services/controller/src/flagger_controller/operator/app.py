@@ -73,6 +73,7 @@ async def _main(settings: Settings, connection: login.Login) -> int:
         mesh = await mesh_client(settings, limits, heard, stack)
         http = await stack.enter_async_context(net.Http(Proxies.from_environment(os.environ)))
         clients = Clients(client, renewals, mesh)
+        recorder.process.watch_queue("requests", lambda: clients.waiting)
         process = Process(settings, connection, clients, http, recorder)
         return await process.serve(stack)
 

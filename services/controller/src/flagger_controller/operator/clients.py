@@ -35,6 +35,11 @@ class Clients:
     """For routes, when they have a kubeconfig of their own."""
 
     @property
+    def waiting(self) -> int:
+        """Requests that the rate limits hold back; those for the Lease are not among them."""
+        return self.local.waiting + (self.mesh.waiting if self.mesh else 0)
+
+    @property
     def one_cluster(self) -> bool:
         """Routes can be owned by Canaries: both live on the same server."""
         return self.mesh is None or self.mesh.server == self.local.server

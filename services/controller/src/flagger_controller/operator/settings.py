@@ -15,9 +15,9 @@ class Settings:
     """Kubeconfig of the cluster that routes are written to; empty: the same cluster."""
     master: str = ""
     """Address of the API server, instead of the one in the kubeconfig."""
-    kubeconfig_qps: int = 100
+    kubeconfig_qps: int = 500
     """API requests a second, on average."""
-    kubeconfig_burst: int = 250
+    kubeconfig_burst: int = 1000
     """API requests that may be sent at once."""
     metrics_server: str = "http://prometheus:9090"
     """Prometheus for built-in metrics."""

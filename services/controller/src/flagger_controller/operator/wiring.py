@@ -44,9 +44,11 @@ from flagger_controller.tick.commit import Committer
 from flagger_controller.tick.converge import Converger
 from flagger_controller.tick.gather import Gatherer
 from flagger_controller.tick.pace import RESYNC
+from flagger_controller.tick.rank import rank_of
 from flagger_controller.tick.reject import Rejecter
 from flagger_controller.tick.shell import Memory, Shell
 from flagger_controller.tick.tick import Tick
+from flagger_controller.urgency import Rank
 
 BURST: Final = 0.1
 """Seconds after a change in which others are awaited: a rollout changes a workload several times
@@ -73,7 +75,12 @@ class Engine:
     _ticks: dict[str, Tick] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.pool = Pool(self.work, self.recorder.process)
+        self.pool = Pool(self.work, self.recorder.process, self.rank)
+
+    def rank(self, key: str) -> Rank:
+        """How urgent the ticks of a canary are."""
+        known = self.canaries.get(key)
+        return rank_of(known and known[0])
 
     async def work(self, key: str) -> float | None:
         """One tick of a canary; seconds until the next, None when it is gone."""

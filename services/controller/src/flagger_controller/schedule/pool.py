@@ -1,5 +1,6 @@
 """Runs what is due: many canaries at once, never two ticks of one canary.
 
+When more are due than can run, the most urgent come first, and some places are kept for releases.
 A key that is woken while its tick runs is ticked again afterwards. Failures are retried with
 back-off and never stop anybody else's canary.
 """
@@ -8,11 +9,14 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Protocol
 
-from flagger_controller import seats
+from flagger_controller import seats, urgency
 from flagger_controller.errors import Conflict, FlaggerError
 from flagger_controller.schedule.due import Due
+from flagger_controller.schedule.room import Room
+from flagger_controller.urgency import Level, Line, Rank
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +51,7 @@ class Pool:
         self,
         work: Work,
         meter: Meter,
+        rank: Callable[[str], Rank] = lambda key: urgency.FIRST,
         *,
         at_once: int = 100,
         jitter: Callable[[], float] = random.random,
@@ -56,18 +61,22 @@ class Pool:
         Args:
             work: one tick.
             meter: is told how they go.
+            rank: how urgent the tick of a key is, now; must not fail.
             at_once: ticks that run at the same time, without those that wait for somebody
                 outside (`seats`).
             jitter: between 0 and 1, for pauses.
         """
         self._work = work
         self._meter = meter
-        self._at_once = at_once
+        self._rank = rank
+        self._room = Room(at_once)
         self._jitter = jitter
         self._due = Due()
+        self._line: Line[str] = Line()
+        """Keys whose time has come."""
+        self._came: dict[str, float] = {}
+        """When that was."""
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._away = 0
-        """Those of them that wait for somebody outside, and occupy no place."""
         self._again: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._problems: dict[str, str] = {}
@@ -79,24 +88,26 @@ class Pool:
     @property
     def waiting(self) -> int:
         """Keys that have a due time."""
-        return len(self._due) + len(self._again)
+        return len(self._due) + len(self._line) + len(self._again)
 
     def overdue(self) -> int:
         """Keys whose time has come and whose tick has not begun; none before `run`."""
-        return 0 if self._opened is None else self._due.overdue(self._now())
+        return 0 if self._opened is None else len(self._line) + self._due.overdue(self._now())
 
     def wake(self, key: str, delay: float = 0.0) -> None:
         """Tick a key in so many seconds, or earlier when it is due earlier."""
         at = self._now() + delay
         if key in self._running:
             self._again[key] = min(at, self._again.get(key, at))
-        else:
+        elif key not in self._line:
             self._due.add(key, at)
         self._changed.set()
 
     def forget(self, key: str) -> None:
         """Stop ticking a key; a tick under way is finished."""
         self._due.discard(key)
+        self._line.leave(key)
+        self._came.pop(key, None)
         self._again.pop(key, None)
         self._failures.pop(key, None)
         self._problems.pop(key, None)
@@ -114,34 +125,40 @@ class Pool:
 
     def _start_due(self) -> None:
         now = self._now()
-        opened = self._opened or 0.0
-        while not self._full:
-            at = self._due.next()
-            if at is None or at > now + SLACK:
+        self._line_up(now)
+        while (level := self._room.admits()) is not None:
+            if (key := self._line.call(level)) is None:
                 return
+            self._start(key, now)
+
+    def _line_up(self, now: float) -> None:
+        while (at := self._due.next()) is not None and at <= now + SLACK:
             for key in self._due.take(at, 1):
-                self._meter.began(max(0.0, now - max(at, opened)))
-                self._running[key] = asyncio.create_task(self._tick(key), name=f"tick {key}")
+                self._line.join(key, self._rank(key))
+                self._came[key] = at
+
+    def _start(self, key: str, now: float) -> None:
+        self._meter.began(max(0.0, now - max(self._came.pop(key), self._opened or 0.0)))
+        level = self._rank(key).level
+        self._room.enter(level)
+        self._running[key] = asyncio.create_task(self._tick(key, level), name=f"tick {key}")
 
     async def _wait(self) -> None:
-        at = self._due.next()
+        full = self._room.admits() is None
         try:
-            async with asyncio.timeout_at(None if self._full else at):
+            async with asyncio.timeout_at(None if full else self._due.next()):
                 await self._changed.wait()
         except TimeoutError:
             return
 
-    @property
-    def _full(self) -> bool:
-        return len(self._running) - self._away >= self._at_once
-
-    def _moved(self, places: int) -> None:
-        self._away += places
+    def _moved(self, level: Level, places: int) -> None:
+        self._room.leave(level, places)
         if places > 0:
             self._changed.set()
 
-    async def _tick(self, key: str) -> None:
-        seats.Seat(self._moved).take()
+    async def _tick(self, key: str, level: Level) -> None:
+        seats.Seat(partial(self._moved, level)).take()
+        urgency.follow(partial(self._rank, key))
         started, failure = self._now(), ""
         try:
             self._schedule(key, await self._work(key))
@@ -160,6 +177,7 @@ class Pool:
         finally:
             self._meter.ended(self._now() - started, failure)
             del self._running[key]
+            self._room.leave(level)
             if (at := self._again.pop(key, None)) is not None:
                 self._due.add(key, at)
             self._changed.set()

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from flagger_common.version import __version__
+from flagger_controller.cluster.http import HttpSettings
 from flagger_controller.operator import cli
 from flagger_controller.operator.settings import Settings
 
@@ -94,6 +95,12 @@ def program() -> Program:
 
 def test_without_flags_the_defaults_are_those_of_the_settings(program: Program) -> None:
     assert program.parse() == Settings()
+
+
+def test_limits_of_requests_are_wider_than_upstreams(program: Program) -> None:
+    found = program.parse()
+    assert (found.kubeconfig_qps, found.kubeconfig_burst) == (500, 1000)
+    assert (HttpSettings().qps, HttpSettings().burst) == (500, 1000)
 
 
 @pytest.mark.parametrize("level", LEVELS)

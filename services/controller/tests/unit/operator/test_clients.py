@@ -1,5 +1,6 @@
 """Which connection is used for what, and which writes a lost leadership stops."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -17,6 +18,7 @@ from flagger_controller.cluster.login import Login
 from flagger_controller.operator import leader
 from flagger_controller.operator.clients import Clients, candidate, mesh_client
 from flagger_controller.operator.settings import Settings
+from flagger_controller.urgency import FIRST
 
 DEPLOYMENT = Ref(resources.DEPLOYMENTS, "cart", "shop")
 ROUTE = Ref(resources.TRAEFIK_SERVICES, "cart", "shop")
@@ -78,6 +80,24 @@ async def test_routes_live_in_the_cluster_of_the_mesh(
 async def test_two_ways_to_the_same_server_are_one_cluster(stack: AsyncExitStack) -> None:
     first, second = (opened(stack, "http://127.0.0.1:1") for _ in range(2))
     assert Clients(first, first, second).one_cluster
+
+
+async def test_what_the_rate_limits_hold_back_is_counted_without_the_lease(
+    stack: AsyncExitStack,
+) -> None:
+    limits = HttpSettings(qps=0.001, burst=1)
+    local, lease, mesh = (HttpClient(Login("http://127.0.0.1:1"), limits) for _ in range(3))
+    clients, asked = Clients(local, lease, mesh), list[asyncio.Task[None]]()
+    for client, requests in ((local, 3), (lease, 7), (mesh, 2)):
+        stack.push_async_callback(client.close)
+        asked += [asyncio.create_task(client._throttle.wait(FIRST)) for _ in range(requests)]
+    await asyncio.sleep(0)
+    assert clients.waiting == 3 - 1 + 2 - 1
+    assert Clients(local, lease, None).waiting == 2
+    for task in asked:
+        task.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    assert clients.waiting == 0
 
 
 async def test_without_leadership_no_write_leaves_the_process(

@@ -4,16 +4,24 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from flagger_controller.schedule.pool import Pool
+from flagger_controller.urgency import FIRST, Rank
 
 
 class Bench:
     """A pool whose work is scripted: what each key's ticks do, and when they ran."""
 
-    def __init__(self, *, at_once: int = 100, jitter: Callable[[], float] = lambda: 1.0) -> None:
-        self.pool = Pool(self._work, self, at_once=at_once, jitter=jitter)
+    def __init__(
+        self,
+        *,
+        at_once: int = 100,
+        jitter: Callable[[], float] = lambda: 1.0,
+        rank: Callable[[str], Rank] = lambda key: FIRST,
+    ) -> None:
+        self.pool = Pool(self._work, self, rank, at_once=at_once, jitter=jitter)
         self.lags: list[float] = []
         self.ends: list[tuple[float, str]] = []
         self.log: list[tuple[str, float]] = []
+        self.took: list[tuple[str, float]] = []
         self.running: list[str] = []
         self.cancelled: list[str] = []
         self.most = 0
@@ -33,7 +41,8 @@ class Bench:
         assert key not in self.running, "two ticks of one key"
         self.running.append(key)
         self.most = max(self.most, len(self.running))
-        self.log.append((key, round(asyncio.get_running_loop().time(), 6)))
+        began = asyncio.get_running_loop().time()
+        self.log.append((key, round(began, 6)))
         try:
             return await self.scripts.get(key, _gone)()
         except asyncio.CancelledError:
@@ -41,6 +50,7 @@ class Bench:
             raise
         finally:
             self.running.remove(key)
+            self.took.append((key, asyncio.get_running_loop().time() - began))
 
 
 async def _gone() -> float | None:
