@@ -53,7 +53,7 @@ class HttpSettings:
     qps: float = 500.0
     burst: int = 1000
     connections: int = 50
-    """Calls at the same time; each connection has buffers of a quarter of a MiB."""
+    """Calls at the same time; each connection costs memory, and the server a handshake."""
     timeout: float = 10.0
     """For one attempt, and for the start of a watch."""
     deadline: float = 30.0

@@ -19,7 +19,7 @@ from flagger_common import logs
 from flagger_common.version import __version__
 from flagger_controller import net, secrecy
 from flagger_controller.api.base import Object
-from flagger_controller.cluster import login, resources
+from flagger_controller.cluster import login, resources, sockets
 from flagger_controller.cluster.client import ApiError, ApiNotFound, Resource
 from flagger_controller.cluster.http import HttpClient, HttpSettings
 from flagger_controller.errors import ConfigError, FlaggerError
@@ -39,6 +39,7 @@ _OURS: Final = (resources.CANARIES, resources.METRIC_TEMPLATES, resources.ALERT_
 
 def run(settings: Settings) -> int:
     """Run until stopped; the exit code of the process."""
+    sockets.save_memory()
     gc.freeze()  # what was imported stays: no collection need look at it again
     logs.setup(settings.log_level, settings.zap_encoding)
     logging.getLogger("kopf").setLevel(logging.WARNING)

@@ -42,7 +42,7 @@ class CanaryStore:
         known = self._entries.get(key)
         if known is None or version > known.version:
             self.remove(key)
-            known = _Entry(Canary.from_api(body), body, version)
+            known = _Entry(Canary.from_api(body), _slim(body), version)
             self._entries[key] = known
             self._namespaces.setdefault(known.canary.namespace, {})[key] = known
         return known.canary, known.body
@@ -111,6 +111,14 @@ def key_of(body: Object) -> str:
 def version_of(body: Object) -> int:
     """The resourceVersion as a number, which API servers guarantee to grow."""
     return int(body["metadata"].get("resourceVersion") or 0)
+
+
+def _slim(body: Object) -> Object:
+    """Without what only the API server needs; it is half of the object."""
+    if "managedFields" not in body["metadata"]:
+        return body
+    metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
+    return {**body, "metadata": metadata}
 
 
 def _uid(body: Object) -> str:

@@ -40,6 +40,14 @@ def test_what_was_put_comes_out_with_its_body(store: CanaryStore) -> None:
     assert store.keys() == {KEY}
 
 
+def test_of_the_body_everything_is_kept_but_managed_fields(store: CanaryStore) -> None:
+    body = canary()
+    body["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+    _, kept = store.put(body)
+    assert kept == canary()
+    assert body["metadata"]["managedFields"], "the object of the caller stays as it is"
+
+
 def test_a_newer_version_replaces_an_older_one(store: CanaryStore) -> None:
     store.put(canary(version=9))
     store.put(canary(version=10))
