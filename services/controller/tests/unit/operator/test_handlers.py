@@ -12,6 +12,7 @@ from flagger_controller.cluster.heard import nobody
 from flagger_controller.cluster.login import Login
 from flagger_controller.operator import handlers
 from flagger_controller.operator.handlers import Feed
+from flagger_controller.operator.shards import WHOLE, Shard
 from flagger_controller.operator.store import CanaryStore, TemplateStore
 
 from .bodies import broken, canary, provider, template
@@ -28,6 +29,7 @@ class Bench:
     woken: list[str] = field(default_factory=list)
     gone: list[tuple[str, str]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    shard: Shard = WHOLE
     feed: Feed = field(init=False)
 
     def __post_init__(self) -> None:
@@ -37,6 +39,7 @@ class Bench:
             wake=self.woken.append,
             gone=self._gone,
             counted=self.counts.__setitem__,
+            shard=self.shard,
         )
 
     def _gone(self, key: str, canary: Canary | None) -> None:
