@@ -13,7 +13,8 @@ from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Phase
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
-from flagger_controller.cluster.fake import FakeApi
+from flagger_controller.cluster.fake import FakeApi, Write
+from flagger_controller.errors import Conflict
 from flagger_controller.metrics.recorder import Recorder
 from flagger_controller.operator import wiring
 from flagger_controller.operator.settings import Settings
@@ -209,6 +210,28 @@ async def test_a_canary_that_goes_while_its_tick_runs_leaves_no_series(bench: Be
     await asyncio.sleep(0)
     engine.forget(KEY, engine.canaries.remove(KEY))
     assert await ticking is None
+    assert b'name="cart"' not in bench.recorder.render()
+
+
+async def test_a_tick_of_a_canary_that_moves_to_another_shard_commits_nothing(
+    bench: Bench,
+) -> None:
+    """It read the version before the label changed; the next one finds it gone."""
+    engine, moved = bench.engine, {"labels": {"team": "theirs"}}
+    bench.api.put(TARGET, DEPLOYMENT)
+    engine.canaries.put(bench.apply(canary(skipAnalysis=True)))
+
+    def move(write: Write) -> None:
+        """Somebody changes the label, and the watch shows it, while the write is on its way."""
+        if write.ref == CANARY and engine.canaries.holds(KEY):
+            bench.api.memory.patch(CANARY, {"metadata": moved}, "")
+            engine.forget(KEY, engine.canaries.remove(KEY))
+
+    bench.api.before_write(move)
+    with pytest.raises(Conflict):
+        await engine.work(KEY)
+    assert "status" not in bench.live
+    assert await engine.work(KEY) is None
     assert b'name="cart"' not in bench.recorder.render()
 
 
