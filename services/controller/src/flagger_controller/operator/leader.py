@@ -245,5 +245,7 @@ class Elector:
                 if spec.get("holderIdentity") == self.name:
                     free = {**spec, "holderIdentity": "", "leaseDurationSeconds": 1}
                     await self._client.update(self._ref, {**lease, "spec": free})
+        except ApiNotFound:
+            return
         except (ApiError, TimeoutError) as error:
             logger.warning("leadership was not released: %s", error or "no answer")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flagger_controller.cluster import resources
-from flagger_controller.cluster.client import Object, Ref
+from flagger_controller.cluster.client import Call, Object, Ref, api_error
 from flagger_controller.cluster.fake import FakeApi
 from flagger_controller.operator.leader import Elector
 from flagger_controller.operator.lease import LeaseSettings
@@ -50,6 +50,8 @@ class Held:
         self._turns: asyncio.Queue[None] = asyncio.Queue()
         self._open = False
         self.waiting = 0
+        self.lists: Iterator[bool] = itertools.repeat(True)
+        """Whether the next lists are allowed."""
 
     def open(self) -> None:
         """Let everything through from now on."""
@@ -73,6 +75,14 @@ class Held:
         return await request(*arguments)
 
     async def list(self, resource: Any, namespace: str) -> list[Object]:
+        if not next(self.lists):
+            call = Call("list", Ref(resource, "", namespace))
+            raise api_error(
+                403,
+                "Forbidden",
+                'leases is forbidden: User "x" cannot list resource "leases"',
+                call=call,
+            )
         return list(await self._pass(self._api.list, resource, namespace))
 
     async def get(self, ref: Ref) -> Object:
@@ -225,6 +235,48 @@ async def test_upstreams_controller_is_waited_for() -> None:
         assert not new.elector.valid()
     api.put(lease(WHOLE), {"spec": {"holderIdentity": "", "leaseDurationSeconds": 1}})
     await asyncio.sleep(6)
+    assert new.elector.valid()
+    await new.stop()
+
+
+async def test_who_may_not_look_does_not_lead(caplog: pytest.LogCaptureFixture) -> None:
+    api = FakeApi()
+    new = Candidate(api, WHOLE, 0)
+    new.client.open()
+    new.client.lists = itertools.repeat(False)
+    await asyncio.sleep(60)
+    assert not new.elector.valid()
+    assert api.writes == []
+    (told,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert 'resources: ["leases"], verbs: ["list"]' in told
+    new.client.lists = itertools.repeat(True)
+    await asyncio.sleep(6)
+    assert new.elector.valid()
+    await new.stop()
+
+
+async def test_one_that_waited_in_vain_releases_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    api = FakeApi()
+    spec = {"holderIdentity": "x", "leaseDurationSeconds": 60}
+    api.put(lease(WHOLE), {"spec": spec})
+    new = Candidate(api, Shard(0, 2), 0)
+    new.client.open()
+    await asyncio.sleep(1)
+    await new.stop()
+    assert api.writes == []
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+async def test_a_lease_that_was_acquired_blindly_is_given_up_again() -> None:
+    api = FakeApi()
+    new = Candidate(api, Shard(0, 2), 0)
+    new.client.open()
+    new.client.lists = itertools.chain([True, False, False], itertools.repeat(True))
+    await asyncio.sleep(4)
+    assert [write.verb for write in api.writes] == ["create", "update"]
+    assert held(api, new.shard) == ""
+    assert not new.elector.valid()
+    await asyncio.sleep(7)
     assert new.elector.valid()
     await new.stop()
 
