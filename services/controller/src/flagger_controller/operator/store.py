@@ -8,7 +8,7 @@ from flagger_controller.api.alertprovider import AlertProvider
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.metrictemplate import MetricTemplate
-from flagger_controller.operator.strangers import Strangers, claim_of
+from flagger_controller.operator.strangers import Claim, Strangers, claim_of
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class _Entry:
     canary: Canary
     body: Object
     version: int
+    claim: Claim
+    """Kept, as each tick compares it with those of all neighbours."""
 
 
 class CanaryStore:
@@ -48,7 +50,8 @@ class CanaryStore:
         known = self._entries.get(key)
         if known is None or version > known.version:
             self.remove(key)
-            known = _Entry(Canary.from_api(body), body, version)
+            canary = Canary.from_api(body)
+            known = _Entry(canary, body, version, claim_of(canary))
             if self.strangers.newer(key, version):
                 return known.canary, known.body
             self._entries[key] = known
@@ -77,9 +80,8 @@ class CanaryStore:
     def rival(self, canary: Canary) -> str:
         """Name of an older Canary with the same target; empty when there is none."""
         own = claim_of(canary)
-        claims = chain(
-            map(claim_of, self.within(canary.namespace)), self.strangers.within(canary.namespace)
-        )
+        entries = self._namespaces.get(canary.namespace, {}).values()
+        claims = chain((e.claim for e in entries), self.strangers.within(canary.namespace))
         older = [each for each in claims if each.target == own.target and each.age < own.age]
         return min(older, key=lambda claim: claim.age).name if older else ""
 
