@@ -135,6 +135,13 @@ def test_no_leader(judge: Judge) -> None:
     judge("FlaggerNoLeader", {first: "0x10", second: "1x10"}, {5: []})
 
 
+def test_a_shard_without_a_leader(render: Render) -> None:
+    objects = rules(render("flagger", "prometheusRule.enabled=true", "shards.count=3"))
+    alerts = {each["alert"]: each for group in objects["spec"]["groups"] for each in group["rules"]}
+    expression = "sum by (job, namespace) (flagger_leader) < 3"
+    assert alerts["FlaggerNoLeader"]["expr"] == expression
+
+
 def test_the_rules_are_off_by_default_and_go_where_they_are_told(render: Render) -> None:
     assert "PrometheusRule" not in {each["kind"] for each in render("flagger")}
     settings = ("enabled=true", "namespace=monitoring", "additionalLabels.release=kps")

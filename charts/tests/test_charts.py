@@ -33,6 +33,7 @@ CASES = {
         ("rbac.providers={istio,keda}",),
         ("serviceMonitor.enabled=true", "podMonitor.enabled=true"),
         ("prometheusRule.enabled=true",),
+        ("shards.count=3", "shards.label=team", "podDisruptionBudget.enabled=true"),
         ("linkerdAuthPolicy.create=true", "podDisruptionBudget.enabled=true"),
         ("controlplane.kubeconfig.secretName=mesh", "probes.exec=true"),
         ("metricsServerSecret=login",),
@@ -192,10 +193,11 @@ def test_selectors_find_the_pods_of_one_release(
 ) -> None:
     """And only those: upstream's two releases in a namespace took each other's requests."""
     objects = render(chart, *case)
-    templates = [o["spec"]["template"]["metadata"]["labels"] for o in of(objects, "Deployment")]
+    workloads = [*of(objects, "Deployment"), *of(objects, "StatefulSet")]
+    templates = [o["spec"]["template"]["metadata"]["labels"] for o in workloads]
     others = [o["metadata"]["labels"] for o in of(objects, "Pod")]
     selectors = [o["spec"]["selector"] for o in of(objects, "Service")]
-    for kind in ("Deployment", "PodDisruptionBudget", "PodMonitor"):
+    for kind in ("Deployment", "StatefulSet", "PodDisruptionBudget", "PodMonitor"):
         selectors += [o["spec"]["selector"]["matchLabels"] for o in of(objects, kind)]
     for selector in selectors:
         assert set(selector) == {"app.kubernetes.io/name", "app.kubernetes.io/instance"}

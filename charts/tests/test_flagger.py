@@ -71,6 +71,7 @@ def test_default_flags(render: Render) -> None:
             ["leaderElection.enabled=true"],
             ["-enable-leader-election=true", "-leader-election-namespace=test"],
         ),
+        (["shards.label=team"], []),
         (["ingressAnnotationsPrefix=a.b"], ["-ingress-annotations-prefix=a.b"]),
         (["includeLabelPrefix=*"], ["-include-label-prefix=*"]),
         (["ingressClass=contour"], ["-ingress-class=contour"]),
@@ -111,11 +112,44 @@ def test_replicas_need_an_election(render: Render) -> None:
     assert several["strategy"]["type"] == "RollingUpdate"
 
 
+def test_shards_are_numbered_pods(render: Render) -> None:
+    objects = render(
+        "flagger",
+        *("shards.count=3", "shards.label=example.com/team", "leaderElection.replicaCount=2"),
+        *("podDisruptionBudget.enabled=true", "annotations.a=b", "deploymentLabels.c=d"),
+    )
+    assert "Deployment" not in {each["kind"] for each in objects}
+    found = of(objects, "StatefulSet")
+    assert found["metadata"]["annotations"] == {"a": "b"}
+    assert found["metadata"]["labels"]["c"] == "d"
+    spec = found["spec"]
+    assert spec["replicas"] == 6, "two for each shard"
+    assert spec["podManagementPolicy"] == "Parallel"
+    assert spec["serviceName"] == "flagger"
+    (container,) = spec["template"]["spec"]["containers"]
+    assert container["args"][-4:] == [
+        "-enable-leader-election=true",
+        "-leader-election-namespace=test",
+        "-shard=auto/3",
+        "-shard-label=example.com/team",
+    ]
+    (name,) = container["env"]
+    assert name == {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    assert of(objects, "Role", "flagger-leader-election")
+    assert of(objects, "PodDisruptionBudget")["spec"]["minAvailable"] == 1
+
+
+def test_a_deployment_knows_nothing_of_shards(render: Render) -> None:
+    (container,) = of(render("flagger"), "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert "env" not in container
+    assert not any("shard" in each for each in container["args"])
+
+
 def test_election_rights_are_for_its_namespace_only(render: Render) -> None:
     objects = render("flagger", "leaderElection.enabled=true")
     role = of(objects, "Role", "flagger-leader-election")
     assert role["metadata"]["namespace"] == "test"
-    assert rights(role) == {("coordination.k8s.io", "leases"): {"get", "create", "update"}}
+    assert rights(role) == {("coordination.k8s.io", "leases"): {"get", "list", "create", "update"}}
     watched = render("flagger", "leaderElection.enabled=true", "namespace=apps")
     assert of(watched, "Role", "flagger-leader-election")["metadata"]["namespace"] == "apps"
     several = render("flagger", "leaderElection.enabled=true", r"namespace=apps\,shop")

@@ -12,6 +12,7 @@ import flagger_controller.operator.cli as controller
 import flagger_gatekeeper.__main__ as gatekeeper
 import flagger_helmtester.__main__ as helmtester
 import flagger_loadtester.cli as loadtester
+from flagger_controller.operator import shards
 from flagger_gatekeeper import rules
 
 Object = dict[str, Any]
@@ -26,9 +27,9 @@ COMMANDS: dict[str, click.Command] = {
 
 
 def pod(objects: list[Object]) -> Object:
-    deployments = (found for found in objects if found["kind"] == "Deployment")
-    (deployment,) = (d for d in deployments if "prometheus" not in d["metadata"]["name"])
-    found: Object = deployment["spec"]["template"]["spec"]
+    workloads = (found for found in objects if found["kind"] in ("Deployment", "StatefulSet"))
+    (workload,) = (each for each in workloads if "prometheus" not in each["metadata"]["name"])
+    found: Object = workload["spec"]["template"]["spec"]
     return found
 
 
@@ -107,6 +108,17 @@ def test_controller(render: Render, settings: tuple[str, ...]) -> None:
     assert values["port"] == 8080
     assert values["log_level"] == "info"
     assert values["enable_leader_election"] is ("leaderElection.enabled=true" in settings)
+
+
+def test_shards(render: Render) -> None:
+    """As the process reads them in a Pod of the StatefulSet."""
+    settings = ("shards.count=3", "shards.label=team")
+    container = pod(render("flagger", *settings))["containers"][0]
+    values = CONTROLLER.make_context("flagger", list(container["args"])).params
+    (variable,) = container["env"]
+    found = controller.settings_of(values, {variable["name"]: "flagger-4"})
+    assert found.shard == shards.Shard(1, 3, "team")
+    assert found.enable_leader_election
 
 
 @pytest.mark.parametrize("service", COMMANDS)

@@ -42,6 +42,9 @@ def run(
         "upgrade -i flagger charts/flagger -n flagger-system",
         "upgrade -i flagger charts/flagger -n flagger-system --set prometheus.install=true"
         " --set leaderElection.enabled=true --set leaderElection.replicaCount=2",
+        "upgrade -i flagger charts/flagger -n flagger-system --set shards.count=3",
+        "upgrade -i flagger charts/flagger -n flagger-system --set shards.count=2"
+        " --set leaderElection.replicaCount=2",
         "upgrade -i flagger-loadtester charts/loadtester -n test",
         "upgrade -i flagger-gatekeeper charts/gatekeeper -n test",
         "upgrade -i flagger-helmtester charts/helmtester -n test",

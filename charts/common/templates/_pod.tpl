@@ -133,19 +133,24 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
+{{/* Takes a dict: root, annotations, labels. */}}
+{{- define "common.workloadMetadata" -}}
+{{- include "common.metadata" .root }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{/* Takes a dict: root, replicas, recreate (true: never two versions at once), annotations, labels, pod (YAML). */}}
 {{- define "common.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  {{- include "common.metadata" .root | nindent 2 }}
-    {{- with .labels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
-  {{- with .annotations }}
-  annotations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+  {{- include "common.workloadMetadata" . | nindent 2 }}
 spec:
   replicas: {{ .replicas }}
   revisionHistoryLimit: 3
@@ -158,6 +163,27 @@ spec:
       maxSurge: 1
       maxUnavailable: 0
     {{- end }}
+  selector:
+    matchLabels:
+      {{- include "common.selectorLabels" .root | nindent 6 }}
+  template:
+    {{- .pod | trim | nindent 4 }}
+{{- end -}}
+
+{{/*
+Numbered pods that depend on nothing of each other, nor on a name in DNS.
+Takes a dict: root, replicas, annotations, labels, pod (YAML).
+*/}}
+{{- define "common.statefulSet" -}}
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  {{- include "common.workloadMetadata" . | nindent 2 }}
+spec:
+  serviceName: {{ include "common.fullname" .root }}
+  replicas: {{ .replicas }}
+  revisionHistoryLimit: 3
+  podManagementPolicy: Parallel
   selector:
     matchLabels:
       {{- include "common.selectorLabels" .root | nindent 6 }}

@@ -1,6 +1,6 @@
 {{/*
 Where honorLabels is false, the namespace of a Canary is in exported_namespace.
-Takes the values of prometheusRule.
+Takes the root context.
 */}}
 {{- define "flagger.alerts" -}}
 groups:
@@ -18,7 +18,7 @@ groups:
             was rolled back, and the one before is in production. The events of its Canary tell why.
       - alert: FlaggerCanaryStuck
         expr: >-
-          time() - flagger_canary_last_step_timestamp_seconds > {{ mul 60 .stuckMinutes }}
+          time() - flagger_canary_last_step_timestamp_seconds > {{ mul 60 .Values.prometheusRule.stuckMinutes }}
           and on (canary, namespace, exported_namespace)
           flagger_canary_phase{phase=~"Initializing|Progressing|Promoting|Finalising|Terminating"}
         for: 1m
@@ -41,12 +41,12 @@ groups:
             Prometheus gets no series of any controller. Releases stand still, with traffic where
             it is.
       - alert: FlaggerNoLeader
-        expr: max by (job, namespace) (flagger_leader) == 0
+        expr: sum by (job, namespace) (flagger_leader) < {{ .Values.shards.count }}
         for: 2m
         labels:
           severity: critical
         annotations:
-          summary: No Flagger controller acts
+          summary: No Flagger controller acts{{ if include "flagger.sharded" . }} for a shard{{ end }}
           description: >-
             Controllers are running and none holds the Lease. Releases stand still, with traffic
             where it is. The controllers' logs tell why.

@@ -37,9 +37,15 @@
 {{- with $teams.proxyUrl | default (get $teams "proxy-url") }}
 - -msteams-proxy-url={{ . }}
 {{- end }}
-{{- if $values.leaderElection.enabled }}
+{{- if include "flagger.elects" . }}
 - -enable-leader-election=true
 - -leader-election-namespace={{ .Release.Namespace }}
+{{- end }}
+{{- if include "flagger.sharded" . }}
+- -shard=auto/{{ $values.shards.count }}
+{{- with $values.shards.label }}
+- -shard-label={{ . }}
+{{- end }}
 {{- end }}
 {{- with $values.ingressAnnotationsPrefix }}
 - -ingress-annotations-prefix={{ . }}

@@ -3,10 +3,33 @@
 {{- define "flagger.fullname" -}}{{ include "common.fullname" . }}{{- end -}}
 {{- define "flagger.serviceAccountName" -}}{{ include "common.serviceAccountName" . }}{{- end -}}
 
+{{/* Several controllers, each of which has a part of the Canaries; empty: one has all of them. */}}
+{{- define "flagger.sharded" -}}
+{{- if gt (int .Values.shards.count) 1 -}}true{{- end -}}
+{{- end -}}
+
+{{/* Empty: no election. Shards are safe with it only. */}}
+{{- define "flagger.elects" -}}
+{{- if or .Values.leaderElection.enabled (include "flagger.sharded" .) -}}true{{- end -}}
+{{- end -}}
+
 {{/* Without an election every replica would act: they would fight. */}}
 {{- define "flagger.replicas" -}}
-{{- with .Values.leaderElection -}}
-{{- .enabled | ternary .replicaCount (min 1 .replicaCount) -}}
+{{- $each := .Values.leaderElection.replicaCount -}}
+{{- if include "flagger.elects" . -}}
+{{- mul $each .Values.shards.count -}}
+{{- else -}}
+{{- min 1 $each -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The number at its end says which shard a Pod of a StatefulSet is. */}}
+{{- define "flagger.env" -}}
+{{- if include "flagger.sharded" . -}}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
 {{- end -}}
 {{- end -}}
 

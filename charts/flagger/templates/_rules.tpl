@@ -45,7 +45,7 @@ collection cannot reach, or that has to vanish during a rollout.
 {{- define "flagger.leaseRules" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  verbs: [get, create, update]
+  verbs: [get, list, create, update]
 {{- end -}}
 
 {{/* Rules by provider, as a YAML mapping. */}}

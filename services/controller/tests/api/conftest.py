@@ -12,7 +12,10 @@ from flagger_controller.cluster.login import load
 
 from .scene import World
 
-USERS = {"flagger": MASTERS, "flagger2": MASTERS, "narrow": ""}
+USERS = {
+    **dict.fromkeys(("flagger", "flagger2", *(f"shard{number}" for number in range(5))), MASTERS),
+    "narrow": "",
+}
 """`narrow` has the rights that a test gives it."""
 
 

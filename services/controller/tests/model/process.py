@@ -10,6 +10,7 @@ from flagger_controller.cluster.events import EventRecorder
 from flagger_controller.cluster.watch import WatchSettings
 from flagger_controller.cluster.writer import Writer
 from flagger_controller.operator.handlers import Feed
+from flagger_controller.operator.shards import WHOLE
 from flagger_controller.operator.store import CanaryStore, TemplateStore
 from flagger_controller.routing.base import RouterSettings
 from flagger_controller.targets.base import TargetSettings
@@ -95,6 +96,7 @@ def launch(
         wake=lambda key: None,
         gone=lambda key, canary: cache.unwatch(key),
         counted=lambda namespace, count: None,
+        shard=WHOLE,
     )
     events = EventRecorder(events_api, now=now)
     ticks = {key: Tick(key, shell, memory) for key, memory in memories.items()}

@@ -125,6 +125,7 @@ class Process:
             wake=self._engine.pool.wake,
             gone=self._engine.forget,
             counted=self._recorder.set_total,
+            shard=settings.shard,
         )
         self._stopping = asyncio.Event()
         self._watching = asyncio.Event()
@@ -134,6 +135,8 @@ class Process:
         """Everything in order, until a signal, a lost Lease or a failure."""
         for namespace in self._settings.namespace:
             logger.info("Watching namespace %s", namespace)
+        if self._settings.shard.count > 1:
+            logger.info("Ticking the canaries of shard %s", self._settings.shard)
         await self._probe_metrics_server()
         server = Server(
             self._settings.port,
@@ -272,7 +275,7 @@ class Process:
             await self._retry(self._forget_missing)
 
     async def _forget_missing(self) -> None:
-        known = self._engine.canaries.keys()
+        known = self._engine.canaries.keys() | self._engine.canaries.strangers.keys()
         bodies = await self._all(resources.CANARIES)
         for key in known - {key_of(body) for body in bodies}:
             self._feed.forget(key)

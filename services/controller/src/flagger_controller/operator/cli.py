@@ -13,6 +13,7 @@ import click
 
 from flagger_common import flags, logs
 from flagger_common.version import __version__
+from flagger_controller.operator import shards
 from flagger_controller.operator.settings import Settings
 
 _ENVIRONMENT: Final[Mapping[str, str]] = {
@@ -48,6 +49,8 @@ _FLAGS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
     ("ingress-class", "", str, "Class of generated ingress objects."),
     ("enable-leader-election", False, bool, "Act only while holding the Lease."),
     ("leader-election-namespace", "kube-system", str, "Namespace of the Lease."),
+    ("shard", "", str, "Part of the Canaries, index/count or auto/count; elects leaders."),
+    ("shard-label", "", str, "Label that groups Canaries instead of their namespace."),
     ("cluster-name", "", str, "Cluster name in alerts."),
     ("no-cross-namespace-refs", False, bool, "Refuse references to other namespaces."),
     ("event-webhook", "", str, "URL that receives events."),
@@ -101,7 +104,8 @@ def settings_of(values: Mapping[str, Any], environment: Mapping[str, str]) -> Se
     """Settings from parsed flags, by their Python names, and the environment.
 
     Raises:
-        click.BadParameter: something that is no name stands where namespaces are listed.
+        click.BadParameter: something that is no name stands where namespaces are listed, or what
+            should name a shard names none.
     """
     known = {key: values[key] for key in values if key in Settings.__dataclass_fields__}
     for key in _WORDS:
@@ -115,7 +119,17 @@ def settings_of(values: Mapping[str, Any], environment: Mapping[str, str]) -> Se
             )
     for variable, key in _ENVIRONMENT.items():  # from Secrets, which often end in a newline
         known[key] = environment.get(variable, "").strip() or known[key].strip()
+    known["shard"] = _shard(values, environment)
+    # The Lease is what keeps two processes from ticking the same Canary.
+    known["enable_leader_election"] |= bool(values["shard"])
     return Settings(**known)
+
+
+def _shard(values: Mapping[str, Any], environment: Mapping[str, str]) -> shards.Shard:
+    try:
+        return shards.parse(values["shard"], values["shard_label"], environment.get("POD_NAME", ""))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="-shard") from error
 
 
 def command(run: Callable[[Settings], int]) -> click.Command:

@@ -9,6 +9,7 @@ from flagger_controller.cluster.heard import Heard
 from flagger_controller.cluster.http import HttpClient, HttpSettings
 from flagger_controller.cluster.split import SplitClient
 from flagger_controller.operator import leader
+from flagger_controller.operator.lease import LeaseSettings
 from flagger_controller.operator.settings import Settings
 
 
@@ -57,4 +58,5 @@ def candidate(settings: Settings, client: HttpClient) -> leader.Elector | None:
     """Who stands for election, when there is one."""
     if not settings.enable_leader_election:
         return None
-    return leader.Elector(client, settings.lease_namespace, leader.identity())
+    lease = LeaseSettings(settings.shard)
+    return leader.Elector(client, settings.lease_namespace, leader.identity(), settings=lease)

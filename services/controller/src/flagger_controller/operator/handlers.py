@@ -19,7 +19,9 @@ from flagger_controller.api.metrictemplate import MetricTemplate
 from flagger_controller.cluster.heard import Heard
 from flagger_controller.cluster.login import Login
 from flagger_controller.cluster.session import session
-from flagger_controller.operator.store import CanaryStore, TemplateStore, key_of
+from flagger_controller.operator.shards import Shard
+from flagger_controller.operator.store import CanaryStore, TemplateStore, key_of, version_of
+from flagger_controller.operator.strangers import claim_of
 from flagger_controller.tick.observe import template_places
 
 logger = logging.getLogger(__name__)
@@ -40,21 +42,27 @@ class Feed:
         wake: Callable[[str], None],
         gone: Callable[[str, Canary | None], None],
         counted: Callable[[str, int], None],
+        shard: Shard,
     ) -> None:
         self._canaries = canaries
         self._templates = templates
         self._wake = wake
         self._gone = gone
         self._counted = counted
+        self._shard = shard
 
     def canary(self, kind: str | None, body: Object) -> None:
         """A Canary was listed, added, modified or deleted."""
         key = key_of(body)
-        if kind == "DELETED":
+        if not self._shard.owns(body["metadata"]):
+            self._foreign(key, body, gone=kind == "DELETED")
+        elif kind == "DELETED":
             self.forget(key)
-            return
-        if self._canaries.knows(body):
-            return  # our own write, or an older version
+        elif not self._canaries.knows(body):  # else our own write, or an older version
+            self._ours(key, body)
+
+    def _ours(self, key: str, body: Object) -> None:
+        self._canaries.strangers.drop(key)
         before = self._canaries.get(key)
         try:
             canary, _ = self._canaries.put(body)
@@ -68,9 +76,33 @@ class Feed:
             _warn_of_new_name(before[0], canary)
         self._wake(key)
 
+    def _foreign(self, key: str, body: Object, *, gone: bool) -> None:
+        """A Canary of another shard; if it was ours, it has moved."""
+        if self._canaries.holds(key):
+            logger.info("%s belongs to another shard now", key, extra={"canary": key})
+            self._drop(key)
+        if gone:
+            self._forget_stranger(key)
+        elif self._shard.splits_namespaces:
+            self._canaries.strangers.see(key, body, version_of(body))
+
     def forget(self, key: str) -> None:
         """A Canary is gone."""
-        logger.info("Deleting %s from cache", key)
+        if not self._forget_stranger(key):
+            logger.info("Deleting %s from cache", key)
+            self._drop(key)
+
+    def _forget_stranger(self, key: str) -> bool:
+        """One of another shard is gone, if it was one: others may have its target now."""
+        stranger = self._canaries.strangers.drop(key)
+        if stranger is None:
+            return False
+        for canary in self._canaries.within(key.rpartition(".")[2]):
+            if claim_of(canary).target == stranger.target:
+                self._wake(canary.key)
+        return True
+
+    def _drop(self, key: str) -> None:
         self._gone(key, self._canaries.remove(key))
         self._count(key.rpartition(".")[2])
 

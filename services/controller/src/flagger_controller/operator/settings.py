@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from flagger_controller.api.canary import INTERVAL_FLOOR
+from flagger_controller.operator.shards import WHOLE, Shard
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Settings:
     """Several replicas: only the one that holds the Lease acts."""
     leader_election_namespace: str = "kube-system"
     """Where the Lease is, unless `namespace` names a single one."""
+    shard: Shard = WHOLE
+    """The part of the Canaries that this process ticks."""
     cluster_name: str = ""
     """Shown in alerts."""
     no_cross_namespace_refs: bool = False

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from flagger_controller.api.alertprovider import AlertProvider
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.metrictemplate import MetricTemplate
+from flagger_controller.operator.strangers import Claim, Strangers, claim_of
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,8 @@ class _Entry:
     canary: Canary
     body: Object
     version: int
+    claim: Claim
+    """Kept, as each tick compares it with those of all neighbours."""
 
 
 class CanaryStore:
@@ -25,6 +29,8 @@ class CanaryStore:
         """The same by namespace: each tick looks at its neighbours, and at nobody else."""
         self.rejected: dict[str, tuple[Object, str]] = {}
         """Objects that cannot be decoded, and why."""
+        self.strangers = Strangers()
+        """Those of other shards."""
 
     def get(self, key: str) -> tuple[Canary, Object] | None:
         """A Canary and the object it was decoded from; None when it is not known."""
@@ -34,6 +40,8 @@ class CanaryStore:
     def put(self, body: Object) -> tuple[Canary, Object]:
         """Take over an object, and return the newest one.
 
+        One that has moved to another shard while a write of ours was under way is not kept.
+
         Raises:
             pydantic.ValidationError: the object cannot be decoded; the one before is dropped, as
                 nothing may be done for a Canary by what it no longer says.
@@ -42,7 +50,10 @@ class CanaryStore:
         known = self._entries.get(key)
         if known is None or version > known.version:
             self.remove(key)
-            known = _Entry(Canary.from_api(body), _slim(body), version)
+            canary = Canary.from_api(body)
+            known = _Entry(canary, _slim(body), version, claim_of(canary))
+            if self.strangers.newer(key, version):
+                return known.canary, known.body
             self._entries[key] = known
             self._namespaces.setdefault(known.canary.namespace, {})[key] = known
         return known.canary, known.body
@@ -68,18 +79,18 @@ class CanaryStore:
 
     def rival(self, canary: Canary) -> str:
         """Name of an older Canary with the same target; empty when there is none."""
-        older = [
-            other
-            for other in self.within(canary.namespace)
-            if other.target == canary.target
-            and other.spec.target_ref.kind == canary.spec.target_ref.kind
-            and other.on_knative == canary.on_knative
-            and _age(other) < _age(canary)
-        ]
-        return min(older, key=_age).name if older else ""
+        own = claim_of(canary)
+        entries = self._namespaces.get(canary.namespace, {}).values()
+        claims = chain((e.claim for e in entries), self.strangers.within(canary.namespace))
+        older = [each for each in claims if each.target == own.target and each.age < own.age]
+        return min(older, key=lambda claim: claim.age).name if older else ""
+
+    def holds(self, key: str) -> bool:
+        """Is this one of ours, decodable or not?"""
+        return key in self._entries or key in self.rejected
 
     def keys(self) -> set[str]:
-        """All that is known, decodable or not."""
+        """All of ours, decodable or not."""
         return {*self._entries, *self.rejected}
 
     def count(self, namespace: str) -> int:
@@ -123,7 +134,3 @@ def _slim(body: Object) -> Object:
 
 def _uid(body: Object) -> str:
     return str(body["metadata"].get("uid", ""))
-
-
-def _age(canary: Canary) -> tuple[str, str]:
-    return canary.metadata.creation_timestamp, canary.name

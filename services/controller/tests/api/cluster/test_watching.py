@@ -14,7 +14,8 @@ from flagger_controller.cluster.events import EventRecorder, Subject
 from flagger_controller.cluster.slim import parsed
 from flagger_controller.cluster.watch import WatchSettings
 from flagger_controller.cluster.writer import Writer
-from flagger_controller.operator.leader import Elector, LeaseSettings
+from flagger_controller.operator.leader import Elector
+from flagger_controller.operator.lease import LeaseSettings
 
 from .conftest import THINGS, Api, eventually
 

@@ -89,6 +89,21 @@ async def test_who_refers_to_all_of_a_kind_is_told_what_comes_goes_and_changes(
     ]
 
 
+async def test_who_learns_step_by_step_what_it_refers_to_lets_go_of_nothing(world: World) -> None:
+    whole = [deployment("old"), SERVICE]
+    world.cache.watch(whole, "a")
+    for _ in range(3):
+        world.cache.watch_too([deployment("old")], "a")
+        world.cache.watch(whole, "a")
+    assert not world.cache._timers, "nothing is to be forgotten later"
+    world.cache.watch_too([deployment("new")], "a")
+    await world.cache.synced(whole)
+    for ref in (deployment("old"), deployment("new"), SERVICE):
+        world.api.put(ref, replicas(1))
+    await asyncio.sleep(0.1)
+    assert sorted(name for _, name, *_ in world.seen()) == ["cart", "new", "old"]
+
+
 async def test_who_refers_to_an_object_twice_is_told_once(world: World) -> None:
     world.cache.watch([deployment("one"), deployment("")], "a")
     await world.cache.synced([deployment("")])

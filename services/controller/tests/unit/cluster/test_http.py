@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 
 from flagger_common.version import __version__
 from flagger_controller.cluster import resources
@@ -305,6 +306,30 @@ async def test_calls_are_limited() -> None:
         await asyncio.gather(*(client.get(CANARY) for _ in range(4)))
         assert clock() - began >= 0.05
         await client.close()
+
+
+async def test_only_so_many_calls_have_a_connection() -> None:
+    """Watches, which keep theirs for minutes, are not among them."""
+    opened, arrived = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        arrived.set()
+        if "watch" not in request.query:
+            await opened.wait()
+        return web.json_response({})
+
+    async with serving(answer) as script:
+        client = HttpClient(Login(script.url), HttpSettings(connections=1))
+        try:
+            calls = [asyncio.create_task(client.get(CANARY)) for _ in range(2)]
+            await arrived.wait()
+            async with client.watch(CANARY.resource, version="1", seconds=1):
+                assert [call.query.get("watch") for call in script.calls] == [None, "1"]
+            opened.set()
+            await asyncio.gather(*calls)
+        finally:
+            await client.close()
+    assert len(script.calls) == 3
 
 
 async def test_every_request_is_counted_with_its_answer() -> None:

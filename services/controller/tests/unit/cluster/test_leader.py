@@ -230,7 +230,7 @@ async def test_a_right_that_is_missing_is_told_once_and_used_when_it_is_there(
         assert [what for what, _ in a.log] == ["elected"]
     told = [record for record in caplog.records if record.levelname == "WARNING"]
     assert [vars(record)["error"] for record in told] == ["forbidden"]
-    assert 'resources: ["leases"], verbs: ["get"]' in told[0].message
+    assert 'resources: ["leases"], verbs: ["list"]' in told[0].message
     assert "the Lease can be used again" in caplog.text
 
 

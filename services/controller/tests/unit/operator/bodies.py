@@ -13,6 +13,7 @@ def canary(
     namespace: str = "shop",
     created: str = "2026-05-01T12:00:00Z",
     target: str = "cart",
+    labels: dict[str, str] | None = None,
     **spec: Any,
 ) -> Object:
     """A Canary; keywords replace parts of its spec."""
@@ -25,6 +26,7 @@ def canary(
             "uid": uid,
             "resourceVersion": str(version),
             "creationTimestamp": created,
+            "labels": labels or {},
         },
         "spec": {
             "provider": "traefik",

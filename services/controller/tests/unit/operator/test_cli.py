@@ -12,6 +12,7 @@ from flagger_common.version import __version__
 from flagger_controller.cluster.http import HttpSettings
 from flagger_controller.operator import cli
 from flagger_controller.operator.settings import Settings
+from flagger_controller.operator.shards import Shard
 
 FLAGS: list[tuple[str, str, Any]] = [
     ("kubeconfig", "/kube/config", "/kube/config"),
@@ -79,7 +80,7 @@ class Program:
             self.settings.append(settings)
             return code
 
-        clean = dict.fromkeys(cli._ENVIRONMENT)
+        clean = dict.fromkeys([*cli._ENVIRONMENT, "POD_NAME"])
         return CliRunner().invoke(cli.command(start), arguments, env={**clean, **(env or {})})
 
     def parse(self, *arguments: str, env: Mapping[str, str] | None = None) -> Settings:
@@ -110,7 +111,7 @@ def test_levels_of_the_log(program: Program, level: str) -> None:
 
 def test_every_setting_has_its_flag() -> None:
     flags = {name.replace("-", "_") for name, _, _ in FLAGS}
-    assert {field.name for field in dataclasses.fields(Settings)} == flags
+    assert {field.name for field in dataclasses.fields(Settings)} == flags | {"shard"}
 
 
 @pytest.mark.parametrize(("name", "text", "value"), FLAGS)
@@ -254,6 +255,40 @@ def test_version(program: Program, flag: str) -> None:
 
 def test_no_version(program: Program) -> None:
     assert program.parse("-version=false") == Settings()
+
+
+def test_a_shard_implies_leader_election(program: Program) -> None:
+    settings = program.parse("-shard=1/3", "-shard-label=example.com/team")
+    assert settings.shard == Shard(1, 3, "example.com/team")
+    assert settings.enable_leader_election
+    assert program.parse("-shard=0/1") == Settings(enable_leader_election=True)
+
+
+@pytest.mark.parametrize(("pod", "index"), [("flagger-0", 0), ("flagger-2", 2), ("flagger-4", 1)])
+def test_the_shard_of_a_pod(program: Program, pod: str, index: int) -> None:
+    assert program.parse("-shard=auto/3", env={"POD_NAME": pod}).shard == Shard(index, 3)
+    assert program.parse("-shard=0/3", env={"POD_NAME": pod}).shard == Shard(0, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("-shard=3/3",), "with 3 shards the last one is 2/3"),
+        (("-shard=0/0",), "must be from 1 to 256"),
+        (("-shard=0/257",), "must be from 1 to 256"),
+        (("-shard=1",), "write index/count"),
+        (("-shard=-1/2",), "write index/count"),
+        (("-shard=0/2/4",), "write index/count"),
+        (("-shard=auto/2",), "needs POD_NAME with a number at its end"),
+        (("-shard-label=team",), "-shard-label needs -shard"),
+        (("-shard=0/2", "-shard-label=a team"), "is not the key of a label"),
+    ],
+)
+def test_what_names_no_shard(program: Program, arguments: tuple[str, ...], text: str) -> None:
+    result = program.run(*arguments)
+    assert result.exit_code == 2
+    assert text in " ".join(result.output.split())
+    assert program.settings == []
 
 
 @pytest.mark.parametrize(

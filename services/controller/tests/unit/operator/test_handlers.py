@@ -12,6 +12,7 @@ from flagger_controller.cluster.heard import nobody
 from flagger_controller.cluster.login import Login
 from flagger_controller.operator import handlers
 from flagger_controller.operator.handlers import Feed
+from flagger_controller.operator.shards import WHOLE, Shard
 from flagger_controller.operator.store import CanaryStore, TemplateStore
 
 from .bodies import broken, canary, provider, template
@@ -28,6 +29,7 @@ class Bench:
     woken: list[str] = field(default_factory=list)
     gone: list[tuple[str, str]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    shard: Shard = WHOLE
     feed: Feed = field(init=False)
 
     def __post_init__(self) -> None:
@@ -37,6 +39,7 @@ class Bench:
             wake=self.woken.append,
             gone=self._gone,
             counted=self.counts.__setitem__,
+            shard=self.shard,
         )
 
     def _gone(self, key: str, canary: Canary | None) -> None:
@@ -255,6 +258,7 @@ def test_kopf_writes_nothing_and_scans_nothing() -> None:
     assert settings.scanning.disabled
     storage = settings.persistence.diffbase_storage
     assert storage.fetch(body=cast("Any", {})) is None
+    assert storage.build(body=cast("Any", canary())) == {}, "no copy of each object"
     patch = kopf.Patch()
     storage.store(body=cast("Any", {}), patch=patch, essence=cast("Any", {}))
     assert not patch

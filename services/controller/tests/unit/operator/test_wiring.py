@@ -13,7 +13,8 @@ from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Phase
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import Ref
-from flagger_controller.cluster.fake import FakeApi
+from flagger_controller.cluster.fake import FakeApi, Write
+from flagger_controller.errors import Conflict
 from flagger_controller.metrics.recorder import Recorder
 from flagger_controller.operator import wiring
 from flagger_controller.operator.settings import Settings
@@ -129,6 +130,23 @@ async def test_changes_by_others_wake_the_canary_and_our_own_do_not(bench: Bench
     assert bench.engine.pool.waiting == 1
 
 
+async def test_a_burst_of_changes_is_looked_at_once(bench: Bench) -> None:
+    bench.api.put(TARGET, DEPLOYMENT)
+    bench.engine.canaries.put(bench.apply(canary(skipAnalysis=True)))
+    await bench.engine.work(KEY)
+    await asyncio.sleep(1)
+    bench.engine.pool.forget(KEY)
+    due = bench.engine.pool._due
+    moments = []
+    for replicas in (3, 4):
+        bench.api.put(TARGET, {"spec": {**DEPLOYMENT["spec"], "replicas": replicas}})
+        await asyncio.sleep(wiring.BURST / 4)
+        moments.append(due.next())
+    assert moments[0] is not None
+    assert moments[0] == moments[1], "the second change puts nothing off"
+    assert moments[0] > asyncio.get_running_loop().time(), "and the first one is not hurried after"
+
+
 async def test_routes_in_another_cluster_have_no_owner_there(bench: Bench) -> None:
     bench.api.put(TARGET, DEPLOYMENT)
     for own, owners in ((True, 1), (False, 0)):
@@ -209,6 +227,28 @@ async def test_a_canary_that_goes_while_its_tick_runs_leaves_no_series(bench: Be
     await asyncio.sleep(0)
     engine.forget(KEY, engine.canaries.remove(KEY))
     assert await ticking is None
+    assert b'name="cart"' not in bench.recorder.render()
+
+
+async def test_a_tick_of_a_canary_that_moves_to_another_shard_commits_nothing(
+    bench: Bench,
+) -> None:
+    """It read the version before the label changed; the next one finds it gone."""
+    engine, moved = bench.engine, {"labels": {"team": "theirs"}}
+    bench.api.put(TARGET, DEPLOYMENT)
+    engine.canaries.put(bench.apply(canary(skipAnalysis=True)))
+
+    def move(write: Write) -> None:
+        """Somebody changes the label, and the watch shows it, while the write is on its way."""
+        if write.ref == CANARY and engine.canaries.holds(KEY):
+            bench.api.memory.patch(CANARY, {"metadata": moved}, "")
+            engine.forget(KEY, engine.canaries.remove(KEY))
+
+    bench.api.before_write(move)
+    with pytest.raises(Conflict):
+        await engine.work(KEY)
+    assert "status" not in bench.live
+    assert await engine.work(KEY) is None
     assert b'name="cart"' not in bench.recorder.render()
 
 

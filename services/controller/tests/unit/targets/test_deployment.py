@@ -195,6 +195,18 @@ def test_new_template_is_not_promoted(canary: Build, deployment: Build, stored: 
     assert TARGET.promoted(canary(), newer, {}, TARGET.primary(canary(), newer, {}, live))
 
 
+def test_another_image_is_not_promoted_whatever_the_identity(
+    canary: Build, deployment: Build, stored: Build
+) -> None:
+    """Known without building a primary: the usual case while a release is under way."""
+    target = deployment()
+    live = stored(TARGET.primary(canary(), target, {}, None))
+    newer = copy.deepcopy(target)
+    newer["spec"]["template"]["spec"]["containers"][0]["image"] = "shop:next"
+    assert not TARGET.promoted(canary(), newer, {}, live)
+    assert not TARGET.promoted(canary(), newer, {}, written_by_upstream(live))
+
+
 def test_new_config_data_is_not_promoted(canary: Build, deployment: Build, stored: Build) -> None:
     target = deployment(pod=USES_CONFIG)
     live = stored(TARGET.primary(canary(), target, {CONFIG: config()}, None))
