@@ -73,6 +73,9 @@ bench-plot: .venv/ready ## a picture of what it measured (ARGS='DIR/measurements
 bench-gates: .venv/ready ## how long checks of the gatekeeper take, beside upstream's; see bench/README.md
 	$(PY) -m bench.gates $(ARGS)
 
+soak: .venv/ready ## does the controller leak? 10,000 canaries, a million ticks in virtual time; see bench/README.md
+	$(PY) -m bench.soak $(ARGS)
+
 crds: .venv/ready ## generate the CRDs from the typed models
 	$(PY) tools/crds.py
 
@@ -90,4 +93,4 @@ lock: .venv/ready ## resolve the workspace again (make lock ARGS=--upgrade)
 
 ci: test ## what CI runs
 
-.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover storm bench bench-plot bench-gates crds docs dashboards screenshots lock ci
+.PHONY: help demo test e2e setup cluster cluster-down images fmt lint types unit sweep takeover storm bench bench-plot bench-gates soak crds docs dashboards screenshots lock ci

@@ -207,11 +207,14 @@ class EventRecorder:
         """Say why nothing is written about a namespace: once, until something is."""
         namespace, problem = key.ref.namespace, error.kind
         level = logging.ERROR
-        if error.quiet:  # nobody can read it where the namespace goes, too: no trouble of ours
+        if error.quiet or problem is Kind.NOT_FOUND:
+            # Nobody can read it where the namespace goes, or is gone: no trouble of ours.
             level = logging.INFO
-        elif self._refused.get(namespace) is problem:
-            level = logging.DEBUG
-        self._refused[namespace] = problem
+            self._refused.pop(namespace, None)
+        else:
+            if self._refused.get(namespace) is problem:
+                level = logging.DEBUG
+            self._refused[namespace] = problem
         text = "event about %s is lost: %s (%s)"
         logger.log(level, text, key.ref, key.text, error, extra=error.fields)
 

@@ -235,13 +235,13 @@ class FakeApi:
             if self.faults.down or self.faults.cut != cut:
                 raise ApiUnavailable(0, "Broken", "the connection was lost")
             if not self.faults.paused:
-                for entry in self.memory.after(since, resource, namespace):
-                    since = entry.version
+                found, since = self.memory.after(since, resource, namespace), self.memory.version
+                for entry in found:
                     yield _event(entry.type, _shape(entry.body, metadata_only))
                 if clock() >= end:
                     return
                 if clock() >= mark:
-                    since, mark = self.memory.version, clock() + BOOKMARK_SECONDS
+                    mark = clock() + BOOKMARK_SECONDS
                     body = {"kind": resource.kind, "apiVersion": resource.api_version}
                     yield _event("BOOKMARK", {**body, "metadata": {"resourceVersion": str(since)}})
                 if self.memory.after(since, resource, namespace):

@@ -72,17 +72,16 @@ class Memory:
 
     def after(self, version: int, resource: Resource, namespace: str) -> list[Happening]:
         """What happened to a kind since a version."""
-        start = bisect.bisect_right(self.history, version, key=lambda entry: entry.version)
         return [
             entry
-            for entry in self.history[start:]
+            for entry in self.history[self._position(version) :]
             if entry.ref.resource == resource and namespace in ("", entry.ref.namespace)
         ]
 
-    def compact(self) -> None:
-        """Forget the history, as etcd does every few minutes."""
-        self.history.clear()
-        self.oldest = self.version
+    def compact(self, version: int | None = None) -> None:
+        """Forget the history, as etcd does every few minutes: all of it, or up to a version."""
+        self.oldest = self.version if version is None else version
+        del self.history[: self._position(self.oldest)]
 
     def create(self, ref: Ref, body: Object) -> Object:
         """Create an object."""
@@ -211,6 +210,10 @@ class Memory:
         self.version += 1
         body["metadata"]["resourceVersion"] = str(self.version)
         self.history.append(Happening(self.version, type_, ref, copied(body)))
+
+    def _position(self, version: int) -> int:
+        """Where in the history what is newer begins."""
+        return bisect.bisect_right(self.history, version, key=lambda entry: entry.version)
 
     def _live(self, ref: Ref) -> Object:
         try:

@@ -22,6 +22,9 @@ _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 _OUTCOME_LABELS: Final = ("name", "namespace", "deployment_strategy", "analysis_status")
 _STATUS: Final = {Phase.PROGRESSING: 0, Phase.FAILED: 2}
 _SETTLED: Final = 1
+EMPTIED: Final = 100
+"""Namespaces without a canary that are shown with zero. Where they come and go, the one that was
+emptied first is shown no more, or their series would grow in number for ever."""
 
 
 class Recorder:
@@ -41,8 +44,10 @@ class Recorder:
         self._leading = False
         self._totals: dict[str, int] = {}
         """Canaries by namespace, also while another replica shows them."""
-        self._targets: dict[tuple[str, str], str] = {}
-        """Target by namespace and name of the Canaries that are shown."""
+        self._emptied: dict[str, None] = {}
+        """Namespaces whose last canary is gone, in that order."""
+        self._shown: dict[tuple[str, str], Canary] = {}
+        """What is shown, by namespace and name."""
         info = self._series.gauge(
             "info", "Flagger version and mesh provider information", "version", "mesh_provider"
         )
@@ -90,6 +95,16 @@ class Recorder:
         self._totals[namespace] = count
         if self._leading:
             self._total.labels(namespace).set(count)
+        self._emptied.pop(namespace, None)
+        if not count:
+            self._emptied[namespace] = None
+        if len(self._emptied) > EMPTIED:
+            self._drop_total(next(iter(self._emptied)))
+
+    def _drop_total(self, namespace: str) -> None:
+        del self._emptied[namespace]
+        del self._totals[namespace]
+        self._total.remove(namespace)
 
     def lead(self) -> None:
         """This replica acts from now on. Standbys know the canaries, and do not count them."""
@@ -101,10 +116,12 @@ class Recorder:
     def show(self, canary: Canary) -> None:
         """What the status says: phase, weights, progress."""
         place = (canary.namespace, canary.name)
-        before = self._targets.setdefault(place, canary.target)
-        if before != canary.target:
-            self._remove(canary.name, before, canary.namespace)
-            self._targets[place] = canary.target
+        before = self._shown.get(place)
+        if before is canary:
+            return  # a look that found nothing new
+        if before is not None and before.target != canary.target:
+            self._remove(canary.name, before.target, canary.namespace)
+        self._shown[place] = canary
         self.set_status(canary, canary.status.phase)
         route = canary.status.route
         self.set_weight(canary, route.primary, route.canary)
@@ -162,8 +179,8 @@ class Recorder:
 
     def forget(self, canary: Canary) -> None:
         """Remove every series of a deleted canary, its counters included."""
-        target = self._targets.pop((canary.namespace, canary.name), canary.target)
-        for each in {target, canary.target}:
+        shown = self._shown.pop((canary.namespace, canary.name), canary)
+        for each in {shown.target, canary.target}:
             self._remove(canary.name, each, canary.namespace)
 
     def _remove(self, canary: str, target: str, namespace: str) -> None:

@@ -125,19 +125,23 @@ def build(
     recorder: Recorder,
     *,
     own_references: bool = True,
+    now: clock.Clock = clock.utc,
 ) -> Engine:
-    """The engine; nothing runs yet. Without `own_references` routes live in another cluster."""
+    """The engine; nothing runs yet. Without `own_references` routes live in another cluster.
+
+    `now` is the wall clock; all else is measured with that of the event loop.
+    """
     canaries, stored = CanaryStore(), TemplateStore()
     lookup = Lookup(client, stored)
-    hooks = CountedHooks(HookClient(http, Credentials(lookup.secret, clock.utc)), recorder)
-    events = EventRecorder(client, now=clock.utc)
+    hooks = CountedHooks(HookClient(http, Credentials(lookup.secret, now), now=now), recorder)
+    events = EventRecorder(client, now=now)
     calls, alerts = Outbox(), Outbox()
     outlet = KubeEvents(events)
     ears = dispatch.Ears(
         counted=lambda kind, sent: recorder.count_alert(kind, ok=sent),
         told=lambda canary, text: outlet.record(canary, text, warning=True),
     )
-    evaluator = _evaluator(settings, Context(http, client, clock.utc), lookup)
+    evaluator = _evaluator(settings, Context(http, client, now), lookup)
     engine: Engine
 
     def woken(key: Hashable, change: Change) -> None:
@@ -150,22 +154,22 @@ def build(
         observer=observe.Observer(
             cache,
             _observing(settings, own_references),
-            clock.utc,
+            now,
             lambda namespace, name: (namespace, name) in stored.templates,
         ),
-        converger=Converger(Writer(client, cache), clock.utc),
+        converger=Converger(Writer(client, cache), now),
         gatherer=Gatherer(hooks, Judge(evaluator, recorder), Tally(recorder)),
         committer=Committer(client),
         announcer=Announcer(
             outlet,
             Listeners(
-                EventSender(hooks, calls, settings.event_webhook, clock.utc),
-                FluxEvents(http, calls, settings.events_addr, socket.gethostname()),
+                EventSender(hooks, calls, settings.event_webhook, now),
+                FluxEvents(http, calls, settings.events_addr, socket.gethostname(), now=now),
             ),
-            _dispatcher(settings, http, alerts, lookup, ears),
+            _dispatcher(settings, http, alerts, lookup, ears, now),
             Gauges(recorder),
         ),
-        clock=clock.utc,
+        clock=now,
         interval_floor=settings.interval_floor,
     )
     engine = Engine(
@@ -176,7 +180,7 @@ def build(
         outboxes=(calls, alerts),
         recorder=recorder,
         evaluator=evaluator,
-        rejecter=Rejecter(client, events, clock.utc),
+        rejecter=Rejecter(client, events, now),
         shell=shell,
     )
     recorder.process.watch_queue("ticks", engine.pool.overdue)
@@ -226,6 +230,7 @@ def _dispatcher(
     outbox: Outbox,
     lookup: Lookup,
     ears: dispatch.Ears,
+    now: clock.Clock,
 ) -> dispatch.Dispatcher:
     return dispatch.Dispatcher(
         Postman(http),
@@ -237,7 +242,7 @@ def _dispatcher(
         dispatch.Settings(cluster=settings.cluster_name, notifier=_notifier(settings)),
         ears,
         template.render,
-        clock.utc,
+        now,
     )
 
 

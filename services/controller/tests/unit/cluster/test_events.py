@@ -13,6 +13,7 @@ from flagger_controller.cluster.client import (
     Fenced,
     Object,
     Ref,
+    api_error,
 )
 from flagger_controller.cluster.events import EventRecorder, EventSettings, Subject
 from flagger_controller.cluster.fake import FakeApi, Write
@@ -185,6 +186,29 @@ async def test_a_namespace_that_goes_takes_its_events_along(
     await recorder.flush()
     lost = [record for record in caplog.records if "is lost" in record.message]
     assert [record.levelname for record in lost] == [level]
+
+
+async def test_nothing_is_remembered_of_a_namespace_that_is_gone(
+    api: FakeApi, recorder: EventRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where namespaces come and go it would be something of each."""
+    refusals = [
+        api_error(403, "Forbidden", 'User "flagger" cannot create resource "events"'),
+        api_error(403, "Forbidden", "events is forbidden: because it is being terminated"),
+        api_error(404, "NotFound", 'namespaces "shop" not found'),
+    ]
+
+    def refuse(write: Write) -> None:
+        raise refusals.pop(0)
+
+    api.before_write(refuse)
+    caplog.set_level("INFO")
+    for text in ("one", "two", "three"):
+        recorder.record(CART, text)
+        await recorder.flush()
+    lost = [record.levelname for record in caplog.records if "is lost" in record.message]
+    assert lost == ["ERROR", "INFO", "INFO"]
+    assert recorder._refused == {}
 
 
 async def test_a_missing_right_is_told_once_until_it_is_granted(

@@ -7,6 +7,7 @@ import pytest
 from flagger_controller.cluster import resources
 from flagger_controller.cluster.client import (
     ApiConflict,
+    ApiError,
     ApiNotFound,
     ApiUnavailable,
     Fenced,
@@ -157,3 +158,17 @@ async def test_conflicts_and_absence(api: FakeApi) -> None:
     with pytest.raises(ApiNotFound):
         await api.get(deployment("other"))
     assert [write.applied for write in api.writes] == [True, True, False]
+
+
+async def test_a_part_of_the_history_can_be_forgotten(api: FakeApi) -> None:
+    api.put(config_map("a"), {"data": {}})
+    version = api.memory.version
+    api.put(config_map("b"), {"data": {}})
+    api.memory.compact(version)
+    assert api.memory.oldest == version
+    assert [str(entry.ref) for entry in api.memory.history] == [str(config_map("b"))]
+    async with api.watch(resources.CONFIG_MAPS, version=str(version), seconds=1) as lines:
+        assert b'"name":"b"' in await anext(aiter(lines))
+    with pytest.raises(ApiError, match="too old"):
+        async with api.watch(resources.CONFIG_MAPS, version=str(version - 1), seconds=1):
+            pass

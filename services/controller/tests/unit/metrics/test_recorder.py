@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import CanaryStatus, Phase
-from flagger_controller.metrics.recorder import Recorder
+from flagger_controller.metrics.recorder import EMPTIED, Recorder
 from flagger_controller.rollout.decision import Cause, Outcome
 
 from .conftest import Build
@@ -227,3 +227,24 @@ def test_totals_and_own_series(recorder: Recorder) -> None:
 def test_recorders_share_nothing(recorder: Recorder, canary: Build) -> None:
     recorder.show(canary())
     assert canary_series(Recorder("0.1.0", "istio")) == []
+
+
+@pytest.mark.parametrize("leading", [True, False])
+def test_totals_of_namespaces_that_come_and_go_do_not_add_up(
+    recorder: Recorder, leading: bool
+) -> None:
+    if leading:
+        recorder.lead()
+    recorder.set_total("busy", 1)
+    recorder.set_total("back", 0)
+    recorder.set_total("back", 2)
+    for number in range(EMPTIED + 3):
+        recorder.set_total(f"n{number}", 1)
+        recorder.set_total(f"n{number}", 0)
+    recorder.lead()
+    shown = [line for line in recorder.render().decode().splitlines() if "canary_total{" in line]
+    assert len(shown) == EMPTIED + 2
+    assert value(recorder, "canary_total", namespace="busy") == 1
+    assert value(recorder, "canary_total", namespace="back") == 2
+    assert value(recorder, "canary_total", namespace="n2") is None
+    assert value(recorder, "canary_total", namespace="n3") == 0
