@@ -90,14 +90,18 @@ class Engine:
             return RESYNC
         if key not in self._ticks:
             self._ticks[key] = Tick(key, self.shell, Memory())
-        known = self.canaries.get(key)
-        seconds = await self._ticks[key].run()
-        if seconds is None:  # it may have gone after `forget`, during this tick
-            self._ticks.pop(key, None)
-            self.cache.unwatch(key)
-            if known is not None:
-                self.recorder.forget(known[0])
-        return seconds
+        known, over = self.canaries.get(key), False
+        try:
+            seconds = await self._ticks[key].run()
+            over = seconds is None
+            return seconds
+        finally:
+            # It may have gone after `forget`, during this tick, also if the tick then failed.
+            if over or not self.canaries.holds(key):
+                self._ticks.pop(key, None)
+                self.cache.unwatch(key)
+                if known is not None:
+                    self.recorder.forget(known[0])
 
     def forget(self, key: str, canary: Canary | None) -> None:
         """A Canary is gone: nothing of it stays."""

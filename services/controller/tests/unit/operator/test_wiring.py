@@ -12,7 +12,7 @@ from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.status import Phase
 from flagger_controller.cluster import resources
-from flagger_controller.cluster.client import Ref
+from flagger_controller.cluster.client import ApiUnavailable, Ref
 from flagger_controller.cluster.fake import FakeApi, Write
 from flagger_controller.errors import Conflict
 from flagger_controller.metrics.recorder import Recorder
@@ -228,6 +228,30 @@ async def test_a_canary_that_goes_while_its_tick_runs_leaves_no_series(bench: Be
     engine.forget(KEY, engine.canaries.remove(KEY))
     assert await ticking is None
     assert b'name="cart"' not in bench.recorder.render()
+
+
+async def test_a_canary_that_goes_while_its_tick_fails_leaves_nothing(bench: Bench) -> None:
+    engine = bench.engine
+    bench.api.put(TARGET, DEPLOYMENT)
+    engine.canaries.put(bench.apply(canary(skipAnalysis=True)))
+    await engine.work(KEY)
+    await asyncio.sleep(1)
+
+    def fail(write: Write) -> None:
+        gone = engine.canaries.remove(KEY)
+        assert gone is not None
+        engine.forget(KEY, gone)
+        engine.recorder.set_status(gone, Phase.INITIALIZING)  # as the tick does, a moment later
+        raise ApiUnavailable(503, "ServiceUnavailable", "down")
+
+    bench.api.before_write(fail)
+    bench.api.remove(ROUTE)  # so that there is something to write
+    await asyncio.sleep(1)
+    with pytest.raises(ApiUnavailable):
+        await engine.work(KEY)
+    assert b'name="cart"' not in bench.recorder.render()
+    assert engine.cache._interests == {}
+    assert engine._ticks == {}
 
 
 async def test_a_tick_of_a_canary_that_moves_to_another_shard_commits_nothing(
