@@ -125,7 +125,7 @@ def version_of(body: Object) -> int:
 
 
 def _slim(body: Object) -> Object:
-    """Without what only the API server needs; it is half of the object."""
+    """Without what only the API server needs."""
     if "managedFields" not in body["metadata"]:
         return body
     metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
