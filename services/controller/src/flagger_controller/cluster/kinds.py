@@ -49,6 +49,8 @@ class Kind:
         self._serving: dict[str, str] = {}
         """Namespace -> scope of the reflector that answers for it."""
         self._wide = False
+        self._moving = False
+        """Some namespaces are answered for by a reflector that is to be replaced."""
 
     @property
     def scopes(self) -> set[str]:
@@ -75,7 +77,7 @@ class Kind:
 
     def progressed(self) -> None:
         """A reflector knows more: perhaps it can take over now."""
-        if any(scope != self._scope(namespace) for namespace, scope in self._serving.items()):
+        if self._moving:
             self.adjust()
 
     def adjust(self) -> None:
@@ -93,6 +95,7 @@ class Kind:
         needed = {self._scope(namespace) for namespace in self._holds}
         for scope in self.scopes - needed - set(self._serving.values()):
             self._stop(self._running.pop(scope))
+        self._moving = any(scope != self._scope(place) for place, scope in self._serving.items())
 
     def _hand_over(self, namespace: str) -> None:
         target = self._scope(namespace)

@@ -57,6 +57,8 @@ class Progress:
             _RUNS,
             *(*_CANARY, "outcome"),
         )
+        self._checked: dict[tuple[str, ...], set[str]] = {}
+        """Checks of each Canary: to look for its series among those of all takes too long."""
         self._phases: dict[tuple[str, ...], Phase] = {}
         """What is shown; a phase that is left is removed, so that none is shown twice."""
 
@@ -89,8 +91,10 @@ class Progress:
 
     def count_check(self, canary: Canary, check: str, result: str) -> None:
         """A hook or a metric was asked, and what came of it."""
+        labels = _labels(canary)
+        self._checked.setdefault(labels, set()).add(check)
         for each in RESULTS:
-            self._checks.labels(*_labels(canary), check, each).inc(each == result)
+            self._checks.labels(*labels, check, each).inc(each == result)
 
     def end(self, canary: Canary, outcome: Outcome) -> None:
         """A release is over. How long it took is not known of those that upstream began."""
@@ -105,19 +109,17 @@ class Progress:
     def forget(self, canary: str, target: str, namespace: str) -> None:
         """Remove the series of a Canary that is gone, or that has another target now."""
         labels = (canary, target, namespace)
-        self._phases.pop(labels, None)
-        named = dict(zip(_CANARY, labels, strict=True))
-        for gauge in (
-            self._phase,
-            self._failed_checks,
-            self._iterations,
-            self._mirrored,
-            self._last_step,
-        ):
-            gauge.remove_by_labels(named)
-        for counter in (self._checks, self._rollbacks):
-            counter.remove_by_labels(named)
-        self._runs.remove_by_labels(named)
+        if phase := self._phases.pop(labels, None):
+            self._phase.remove(*labels, phase.value)
+        for gauge in (self._failed_checks, self._iterations, self._mirrored, self._last_step):
+            gauge.remove(*labels)
+        for check in self._checked.pop(labels, ()):
+            for result in RESULTS:
+                self._checks.remove(*labels, check, result)
+        for cause in Cause:
+            self._rollbacks.remove(*labels, cause.value)
+        for outcome in _OUTCOMES:
+            self._runs.remove(*labels, outcome)
 
 
 def _labels(canary: Canary) -> tuple[str, str, str]:

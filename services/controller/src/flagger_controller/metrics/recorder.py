@@ -4,11 +4,12 @@ Upstream keeps the series of deleted canaries until it restarts; `forget` remove
 T4). Ours are in `progress` and `process`.
 """
 
+import itertools
 from typing import Final
 
 from prometheus_client import Counter
 
-from flagger_controller.api.canary import Canary
+from flagger_controller.api.canary import Canary, Strategy
 from flagger_controller.api.status import Phase
 from flagger_controller.metrics.process import ProcessSeries
 from flagger_controller.metrics.progress import Progress
@@ -20,6 +21,7 @@ from flagger_controller.rollout.thresholds import REQUEST_DURATION
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _OUTCOME_LABELS: Final = ("name", "namespace", "deployment_strategy", "analysis_status")
+_ENDS: Final = ("completed", "skipped")
 _STATUS: Final = {Phase.PROGRESSING: 0, Phase.FAILED: 2}
 _SETTLED: Final = 1
 EMPTIED: Final = 100
@@ -48,6 +50,8 @@ class Recorder:
         """Namespaces whose last canary is gone, in that order."""
         self._shown: dict[tuple[str, str], Canary] = {}
         """What is shown, by namespace and name."""
+        self._measured: dict[tuple[str, str], set[str]] = {}
+        """Metrics by target and namespace: to look for them among all series takes too long."""
         info = self._series.gauge(
             "info", "Flagger version and mesh provider information", "version", "mesh_provider"
         )
@@ -152,7 +156,9 @@ class Recorder:
         """
         if builtin and metric == REQUEST_DURATION:
             value /= 1000
-        self._analysis.labels(canary.target, canary.namespace, metric).set(value)
+        place = (canary.target, canary.namespace)
+        self._measured.setdefault(place, set()).add(metric)
+        self._analysis.labels(*place, metric).set(value)
 
     def observe_duration(self, canary: Canary, seconds: float) -> None:
         """How long an analysis tick took, checks and hooks included."""
@@ -184,10 +190,13 @@ class Recorder:
             self._remove(canary.name, each, canary.namespace)
 
     def _remove(self, canary: str, target: str, namespace: str) -> None:
-        named = {"name": target, "namespace": namespace}
-        for family in (self._status, self._analysis, self._duration, self._successes):
-            family.remove_by_labels(named)
-        self._failures.remove_by_labels(named)
+        self._status.remove(target, namespace)
+        self._duration.remove(target, namespace)
+        for metric in self._measured.pop((target, namespace), ()):
+            self._analysis.remove(target, namespace, metric)
+        for strategy, status in itertools.product(Strategy, _ENDS):
+            self._successes.remove(target, namespace, strategy.value, status)
+            self._failures.remove(target, namespace, strategy.value, status)
         for workload in (target, f"{target}-primary"):
             self._weight.remove(workload, namespace)
         self.progress.forget(canary, target, namespace)

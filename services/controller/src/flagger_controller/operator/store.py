@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import Final
 
 from flagger_controller.api.alertprovider import AlertProvider
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
 from flagger_controller.api.metrictemplate import MetricTemplate
 from flagger_controller.operator.strangers import Claim, Strangers, claim_of
+
+_IDENTITY: Final = ("name", "namespace", "uid", "resourceVersion")
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,12 @@ class CanaryStore:
         """Those of other shards."""
 
     def get(self, key: str) -> tuple[Canary, Object] | None:
-        """A Canary and the object it was decoded from; None when it is not known."""
+        """A Canary, and status and version of what it was decoded from; None: it is not known."""
         entry = self._entries.get(key)
         return None if entry is None else (entry.canary, entry.body)
 
     def put(self, body: Object) -> tuple[Canary, Object]:
-        """Take over an object, and return the newest one.
+        """Take over an object, and return the newest one, as `get` does.
 
         One that has moved to another shard while a write of ours was under way is not kept.
 
@@ -51,7 +54,7 @@ class CanaryStore:
         if known is None or version > known.version:
             self.remove(key)
             canary = Canary.from_api(body)
-            known = _Entry(canary, _slim(body), version, claim_of(canary))
+            known = _Entry(canary, _kept(body), version, claim_of(canary))
             if self.strangers.newer(key, version):
                 return known.canary, known.body
             self._entries[key] = known
@@ -124,12 +127,10 @@ def version_of(body: Object) -> int:
     return int(body["metadata"].get("resourceVersion") or 0)
 
 
-def _slim(body: Object) -> Object:
-    """Without what only the API server needs."""
-    if "managedFields" not in body["metadata"]:
-        return body
-    metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
-    return {**body, "metadata": metadata}
+def _kept(body: Object) -> Object:
+    """What a status write needs of it; all else is in the decoded Canary, or nobody's business."""
+    metadata = {key: body["metadata"][key] for key in _IDENTITY if key in body["metadata"]}
+    return {"metadata": metadata, "status": body.get("status") or {}}
 
 
 def _uid(body: Object) -> str:

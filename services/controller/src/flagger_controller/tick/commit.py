@@ -31,7 +31,7 @@ class Committer:
 
         Args:
             canary: the Canary that the decision was made for.
-            stored: the same as it was read: status fields that we do not know survive.
+            stored: status and version as they were read: status fields that we do not know survive.
             status: the next status.
 
         Raises:

@@ -22,7 +22,10 @@ class Store(Protocol):
     """The newest known Canaries, fed by the watch and by our own writes."""
 
     def get(self, key: str) -> tuple[Canary, Object] | None:
-        """A Canary and the object it was decoded from; None when it is gone or cannot be read."""
+        """A Canary, and status and version of the object that it was decoded from.
+
+        None when it is gone or cannot be read.
+        """
         ...
 
     def put(self, body: Object) -> tuple[Canary, Object]:

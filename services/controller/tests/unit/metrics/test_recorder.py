@@ -1,5 +1,8 @@
 """The exported series (telemetry.md sections 2, 3 and 10)."""
 
+import sys
+from types import FrameType
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -42,6 +45,11 @@ def labelled(recorder: Recorder) -> list[frozenset[tuple[str, str]]]:
 
 def in_phase(canary: Canary, phase: Phase) -> Canary:
     return canary.model_copy(update={"status": CanaryStatus(phase=phase)})
+
+
+def named(canary: Canary, name: str) -> Canary:
+    metadata = canary.metadata.model_copy(update={"name": name})
+    return canary.model_copy(update={"metadata": metadata})
 
 
 def test_a_fresh_start(recorder: Recorder) -> None:
@@ -248,3 +256,30 @@ def test_totals_of_namespaces_that_come_and_go_do_not_add_up(
     assert value(recorder, "canary_total", namespace="back") == 2
     assert value(recorder, "canary_total", namespace="n2") is None
     assert value(recorder, "canary_total", namespace="n3") == 0
+
+
+def test_forgetting_one_canary_takes_no_longer_with_many(canary: Build) -> None:
+    """With thousands of them each deletion would hold up all releases."""
+    assert calls_to_forget_one(canary, of=3) == calls_to_forget_one(canary, of=300)
+
+
+def calls_to_forget_one(canary: Build, of: int) -> int:
+    recorder, calls = Recorder("0.1.0", "istio"), 0
+    for number in range(of):
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": f"app-{number}"}
+        each = named(canary(targetRef=target), f"app-{number}")
+        recorder.show(each)
+        recorder.set_metric(each, "errors", 1.0, builtin=False)
+        recorder.progress.count_check(each, "errors", "passed")
+
+    def count(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    recorder.forget(each)
+    sys.setprofile(None)
+    names = {dict(labels).get("name") for labels in labelled(recorder)}
+    assert f"app-{of - 1}" not in names
+    assert "app-0" in names
+    return calls
