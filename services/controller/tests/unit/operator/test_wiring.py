@@ -116,12 +116,17 @@ async def test_the_first_tick_of_a_canary(bench: Bench) -> None:
     assert b'flagger_canary_status{name="cart",namespace="shop"} 1.0' in bench.recorder.render()
 
 
-async def test_changes_by_others_wake_the_canary_and_our_own_do_not(bench: Bench) -> None:
+async def at_rest(bench: Bench) -> None:
+    """A canary that was ticked, and is due no more."""
     bench.api.put(TARGET, DEPLOYMENT)
     bench.engine.canaries.put(bench.apply(canary(skipAnalysis=True)))
     await bench.engine.work(KEY)
     await asyncio.sleep(1)
     bench.engine.pool.forget(KEY)
+
+
+async def test_changes_by_others_wake_the_canary_and_our_own_do_not(bench: Bench) -> None:
+    await at_rest(bench)
     await bench.engine.work(KEY)
     await asyncio.sleep(1)
     assert bench.engine.pool.waiting == 0, "only our own writes happened"
@@ -131,11 +136,7 @@ async def test_changes_by_others_wake_the_canary_and_our_own_do_not(bench: Bench
 
 
 async def test_a_burst_of_changes_is_looked_at_once(bench: Bench) -> None:
-    bench.api.put(TARGET, DEPLOYMENT)
-    bench.engine.canaries.put(bench.apply(canary(skipAnalysis=True)))
-    await bench.engine.work(KEY)
-    await asyncio.sleep(1)
-    bench.engine.pool.forget(KEY)
+    await at_rest(bench)
     due = bench.engine.pool._due
     moments = []
     for replicas in (3, 4):
