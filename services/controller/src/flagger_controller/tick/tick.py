@@ -18,6 +18,7 @@ from flagger_controller.api.status import CanaryStatus, Obligation
 from flagger_controller.cluster.client import ApiError, ApiUnavailable
 from flagger_controller.cluster.failures import Kind
 from flagger_controller.errors import ConfigError, FlaggerError, Gone, Retriable
+from flagger_controller.rollout import rules
 from flagger_controller.rollout import step as engine
 from flagger_controller.rollout.case import ACTIVE, ANALYSING, Case
 from flagger_controller.rollout.decision import Decision, Need
@@ -37,8 +38,6 @@ SOON: Final = 0.5
 """Seconds until a converge that failed after a commit is done again."""
 WALKS: Final = 6
 """Decisions in one tick; a terminal transition takes three."""
-NOT_DUE: Final = "not_due"
-"""The rule of looks that find nothing to react to; nobody wants to read of them."""
 UNANSWERED: Final = {Kind.TIMEOUT, Kind.UNREACHABLE}
 """After these a write may be under way; other failures are answers."""
 QUESTIONS: Final = 200
@@ -307,8 +306,8 @@ class Tick:
         return Pace(canary, self.shell.interval_floor, self.memory.ticked)
 
     def _log(self, canary: Canary, decision: Decision) -> None:
-        if decision.rule == NOT_DUE:
-            return
+        if decision.rule == rules.not_due.__name__:
+            return  # nothing was found to react to; nobody wants to read of that
         logger.debug(
             "decided: %s (%s)", decision.rule, decision.reason, extra={"canary": canary.key}
         )
