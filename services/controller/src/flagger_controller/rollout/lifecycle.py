@@ -195,9 +195,6 @@ def start(case: Case) -> Outcome:
     waiting = case.phase is Phase.WAITING
     if waiting and not case.due:
         return idle(case, "waiting for approval")
-    if not case.seen.target.observed:
-        # Scaled up now, its controller would start pods of the old revision first.
-        return idle(case, "the target's controller has not seen the new revision yet")
     said: list[Event] = []
     primary = case.seen.primary
     if not primary.ready and not case.canary.skip_analysis:

@@ -243,8 +243,11 @@ def _scaled(world: World, route: Route, before: Plan) -> Plan:
     status = world.canary.status
     obligation = status.run.obligation
     if status.phase in ANALYSING and obligation is Obligation.NONE:
-        stages = [before.writes, _pause(world, pause=False), _scale(world, up=True)]
-        return _collect(stages, before.waiting)
+        up = _collect([_pause(world, pause=False), _scale(world, up=True)], "")
+        if up.writes and not world.target_health.observed:
+            # Scaled up now, its controller would start pods of the old revision first.
+            return replace(before, waiting="the target's controller has not seen its revision yet")
+        return _collect([before.writes, up.writes], before.waiting)
     if not _scales_down(world):
         return before
     if route.canary > 0:

@@ -104,10 +104,6 @@ class ChosenHealth(Health):
         return self._flag("available")
 
     @property
-    def observed(self) -> bool:
-        return self.ready or not self.retriable or self._flag("observed")
-
-    @property
     def reason(self) -> str:
         return "" if self.ready else f"{self.__dict__['_who']} not ready"
 

@@ -6,7 +6,7 @@ import pytest
 
 from flagger_controller.api.status import Obligation, Phase, Route
 
-from .cases import DEAD, DENIED, GONE, READY, SLOW, STAMP, TICKED, Walk, case, status
+from .cases import DEAD, DENIED, GONE, SLOW, STAMP, TICKED, Walk, case, status
 from .scenario import canary, hook
 
 ACTIVE = (Phase.PROGRESSING, Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FINALISING)
@@ -105,12 +105,6 @@ def test_a_broken_primary_does_not_hold_back_its_repair(
 def test_a_fault_of_the_primary_is_told_once_an_interval() -> None:
     walk = Walk(case(status(Phase.SUCCEEDED), primary=SLOW, due=False))
     assert (walk.events, walk.decision.ticked) == ([], False)
-
-
-def test_a_revision_is_scaled_up_only_when_its_controller_has_seen_it() -> None:
-    stale = READY.__class__(ready=False, observed=False)
-    at = status(Phase.SUCCEEDED)
-    assert Walk(case(at, target=stale)).status == at
 
 
 def test_after_a_failed_promotion_traffic_stays_on_the_target() -> None:

@@ -1,11 +1,14 @@
 """Which writes follow from spec and status, in which order, until a promotion."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from flagger_controller.api.status import Obligation, Phase, Run
 from flagger_controller.cluster.client import Ref
 from flagger_controller.errors import ConfigError
-from flagger_controller.tick.plan import Patch, Plan, Put, shown_route
+from flagger_controller.tick.plan import Patch, Plan, Put, plan, shown_route
 
 from ..scene import (
     APEX,
@@ -209,6 +212,24 @@ def test_the_autoscaler_is_paused_before_the_target_shrinks_and_resumed_before_i
     assert PAUSED not in scene.memory.get(SCALER)["metadata"].get("annotations", {})
     scene.become(run=owing(Obligation.ROLLBACK))
     assert names(scene.plan()) == ["ScaledObject cart", "Deployment cart"]
+
+
+@pytest.mark.parametrize("autoscaler", [{}, {"autoscalerRef": KEDA}])
+def test_a_run_scales_up_only_what_its_controller_has_seen(autoscaler: dict[str, Any]) -> None:
+    """Else there would be pods of the old revision first."""
+    scene = Scene.of(**autoscaler).release().push("cart:2").become(Phase.PROGRESSING)
+    world = scene.world()
+    late = replace(world, target_health=replace(world.target_health, observed=False))
+    assert plan(late) == Plan(waiting="the target's controller has not seen its revision yet")
+    assert "Deployment cart" in names(plan(world))
+
+
+def test_routes_do_not_wait_for_the_controller_of_the_target() -> None:
+    scene = Scene.of().release().push("cart:2").become(Phase.PROGRESSING)
+    scene.memory.delete(ROUTE, scene.memory.get(ROUTE)["metadata"]["uid"])
+    world = scene.world()
+    late = replace(world, target_health=replace(world.target_health, observed=False))
+    assert names(plan(late)) == ["TraefikService cart"]
 
 
 def test_only_the_route_moves_when_the_weight_does() -> None:
