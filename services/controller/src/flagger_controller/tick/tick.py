@@ -14,21 +14,21 @@ from typing import Final
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
-from flagger_controller.api.status import CanaryStatus, Obligation
+from flagger_controller.api.status import Obligation
 from flagger_controller.cluster.client import ApiError, ApiUnavailable
 from flagger_controller.cluster.failures import Kind
 from flagger_controller.errors import ConfigError, FlaggerError, Gone, Retriable
 from flagger_controller.rollout import rules
 from flagger_controller.rollout import step as engine
-from flagger_controller.rollout.case import ACTIVE, ANALYSING, Case
+from flagger_controller.rollout.case import ANALYSING, Case
 from flagger_controller.rollout.decision import Decision, Need
-from flagger_controller.rollout.evidence import Evidence, Health, Revision, Seen
-from flagger_controller.targets.revision import is_upstream_hash
+from flagger_controller.rollout.evidence import Evidence, Seen
 from flagger_controller.tick.commit import FINALIZER, named
 from flagger_controller.tick.herald import Herald
-from flagger_controller.tick.observe import Problem, judged, lost
+from flagger_controller.tick.observe import Problem, judged
 from flagger_controller.tick.pace import RESYNC, Pace
 from flagger_controller.tick.plan import Plan
+from flagger_controller.tick.seen import seen
 from flagger_controller.tick.shell import Memory, Shell
 from flagger_controller.tick.world import World
 
@@ -176,9 +176,9 @@ class Tick:
         self, canary: Canary, world: World | Problem, planned: Plan, *, due: bool
     ) -> tuple[Canary, Decision]:
         """Walk the rules, fetching evidence on the way."""
-        evidence = Evidence()
+        evidence, found = Evidence(), seen(canary, world, planned, self.shell.observer)
         for _ in range(QUESTIONS):
-            case = self._case(canary, world, planned, evidence, due=due)
+            case = self._case(canary, world, found, evidence, due=due)
             outcome = engine.step(case)
             if not isinstance(outcome, Need):
                 self._log(canary, outcome)
@@ -190,46 +190,18 @@ class Tick:
         raise FlaggerError(f"{canary.key}: more than {QUESTIONS} checks in one tick")
 
     def _case(
-        self,
-        canary: Canary,
-        world: World | Problem,
-        planned: Plan,
-        evidence: Evidence,
-        *,
-        due: bool,
+        self, canary: Canary, world: World | Problem, found: Seen, evidence: Evidence, *, due: bool
     ) -> Case:
         provider = canary.spec.provider if isinstance(world, Problem) else world.parts.provider
         return Case(
             canary=canary,
-            seen=self._seen(canary, world, planned),
+            seen=found,
             evidence=evidence,
             now=self.shell.clock(),
             due=due,
             provider=provider,
             announced=self.memory.announced == canary.status.run.ticked_at != "",
             entropy="".join(random.choices(string.ascii_letters, k=20)),  # noqa: S311 (no secret)
-        )
-
-    def _seen(self, canary: Canary, world: World | Problem, planned: Plan) -> Seen:
-        if isinstance(world, Problem):
-            unknown = Health(ready=False, reason=world.text)
-            revision = Revision(canary.status.last_applied_spec, canary.status.tracked_configs)
-            return Seen(revision, unknown, unknown, settled=False, problem=world.text)
-        warnings = (self.shell.observer.warning(canary), world.missing, lost(world))
-        lagging = ""
-        if canary.status.phase in ACTIVE:
-            lagging = world.parts.router.settled(canary, world.live)
-        return Seen(
-            revision=world.revision,
-            target=world.target_health,
-            primary=world.primary_health,
-            promoted=world.promoted,
-            foreign_hash=is_upstream_hash(canary.status.last_applied_spec),
-            upstream=world.upstream if _by_upstream(canary.status) else "",
-            settled=planned.settled,
-            route=world.parts.router.read(canary, world.live),
-            warning="; ".join(filter(None, warnings)),
-            lagging=lagging,
         )
 
     async def _carry_out(
@@ -316,10 +288,6 @@ class Tick:
 def _promotes(canary: Canary, decision: Decision) -> bool:
     owed, before = decision.status.run.obligation, canary.status.run.obligation
     return owed is not before and owed in {Obligation.PROMOTE, Obligation.SKIP}
-
-
-def _by_upstream(status: CanaryStatus) -> bool:
-    return any(map(is_upstream_hash, (status.last_applied_spec, status.last_promoted_spec)))
 
 
 def _same_target(canary: Canary, rival: str) -> str:
