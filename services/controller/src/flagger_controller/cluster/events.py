@@ -87,7 +87,7 @@ class _Waiting:
     """Chosen once, so that a creation whose answer was lost is not done twice."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Written:
     """An Event in the cluster."""
 
@@ -224,11 +224,10 @@ class EventRecorder:
             change = {"count": count, "lastTimestamp": _stamp(waiting.last)}
             try:
                 await self._client.patch(known.ref, change)
-            except ApiNotFound:  # Events expire after an hour
-                del self._written[key]
+            except ApiNotFound:
+                pass  # Events expire after an hour
             else:
-                known.count = count
-                self._written.move_to_end(key)
+                self._remember(key, _Written(known.ref, count))
                 return
         waiting.name = waiting.name or self._name(key.ref.name)
         ref = Ref(EVENTS, waiting.name, key.ref.namespace)
@@ -237,7 +236,12 @@ class EventRecorder:
         except ApiConflict:
             # The name is ours alone: an earlier attempt took effect and its answer was lost.
             logger.debug("event %s exists", ref)
-        self._written[key] = _Written(ref, waiting.count)
+        self._remember(key, _Written(ref, waiting.count))
+
+    def _remember(self, key: _Key, written: _Written) -> None:
+        """The newest; while it was written, others may have pushed it out."""
+        self._written[key] = written
+        self._written.move_to_end(key)
         if len(self._written) > self._settings.remembered:
             self._written.popitem(last=False)
 

@@ -274,6 +274,33 @@ async def test_memory_is_bounded(api: FakeApi) -> None:
     assert texts(api) == [("one", 1), ("two", 1), ("three", 1), ("one", 1)]
 
 
+@pytest.mark.parametrize("expired", [False, True])
+async def test_an_event_that_is_forgotten_while_its_count_is_raised_is_not_lost(
+    api: FakeApi, caplog: pytest.LogCaptureFixture, *, expired: bool
+) -> None:
+    """Those of other objects, written meanwhile, can be all that is remembered."""
+    recorder = EventRecorder(api, now=now, settings=EventSettings(remembered=1))
+    recorder.record(CART, "one")
+    await recorder.flush()
+    (first,) = events(api)
+
+    async def meanwhile(write: Write) -> None:
+        if write.verb == "patch" and len(events(api)) == 1:
+            recorder.record(BASKET, "other")
+            await recorder.settled(BASKET.ref, BASKET.uid)
+            if expired:
+                api.remove(Ref(resources.EVENTS, first["metadata"]["name"], "shop"))
+
+    api.before_write(meanwhile)
+    recorder.record(CART, "one")
+    await recorder.flush()
+    assert ("one", 1 if expired else 2) in texts(api)
+    recorder.record(CART, "one")
+    await recorder.flush()
+    assert ("one", 2 if expired else 3) in texts(api), "it is remembered from then on"
+    assert "is lost" not in caplog.text
+
+
 async def test_shutdown_writes_what_waits_but_not_for_ever(
     api: FakeApi, caplog: pytest.LogCaptureFixture
 ) -> None:
