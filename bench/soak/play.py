@@ -13,6 +13,7 @@ from typing import Final
 from bench import usage
 from bench.soak import inventory, verdict
 from bench.soak.fleet import Life
+from bench.soak.tracebacks import Tracebacks
 from bench.soak.verdict import SAMPLES, Sample
 from bench.soak.virtual import VirtualLoop
 from bench.soak.world import World, end
@@ -54,7 +55,7 @@ class Findings:
 
     samples: list[Sample]
     troubles: list[str]
-    """What was left when everything was deleted, and which ticks failed as none may."""
+    """What was left when everything was deleted, and errors that nobody expected."""
 
 
 def run(size: int, ticks: int, life: Life, told: Callable[[str], None]) -> Findings:
@@ -70,8 +71,10 @@ def run(size: int, ticks: int, life: Life, told: Callable[[str], None]) -> Findi
         Unfinished: the fleet needs more ticks than that until all is at rest.
     """
     before = _files()
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with Tracebacks.noted() as noted, asyncio.Runner(loop_factory=VirtualLoop) as runner:
         found = runner.run(_play(size, ticks, life, told))
+    if noted.texts:
+        found.troubles.append(f"{len(noted.texts)} unexpected errors, the first: {noted.texts[0]}")
     if (more := _files() - before) > 0:
         found.troubles.append(f"{more} files are open at the end that were not at first")
     return found
@@ -91,7 +94,10 @@ async def _play(size: int, ticks: int, life: Life, told: Callable[[str], None]) 
         troubles = verdict.left(
             {**before, TASKS: tasks}, {**after, TASKS: len(asyncio.all_tasks())}
         )
-        troubles += _troubles(world)
+        troubles += [
+            f"{ref} is still there when everything is deleted"
+            for ref in world.cluster.api.memory.objects
+        ]
     if (more := len(asyncio.all_tasks()) - 1) > 0:
         troubles.append(f"{more} tasks run when the engine is closed")
     return Findings(samples, troubles)
@@ -133,17 +139,6 @@ def _sample(world: World) -> Sample:
         files=_files(),
         entries=counted.total(),
     )
-
-
-def _troubles(world: World) -> list[str]:
-    """What makes a soak worthless: objects that nobody deleted, and ticks that broke."""
-    found = [
-        f"{ref} is still there when everything is deleted"
-        for ref in world.cluster.api.memory.objects
-    ]
-    if broken := world.ticks.errors["unexpected"]:
-        found.append(f"{broken} ticks failed unexpectedly: the log has their tracebacks")
-    return found
 
 
 def _files() -> int:

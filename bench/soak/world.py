@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
@@ -99,8 +98,6 @@ class Ticks:
 
     def __init__(self, series: ProcessSeries) -> None:
         self.count = 0
-        self.errors: Counter[str] = Counter()
-        """Ticks that failed, by error."""
         self._series = series
         self._awaited = 0
         self._reached = asyncio.Event()
@@ -113,8 +110,6 @@ class Ticks:
         """A tick ended."""
         self._series.ended(seconds, error)
         self.count += 1
-        if error:
-            self.errors[error] += 1
         if self.count >= self._awaited:
             self._reached.set()
 

@@ -6,6 +6,7 @@ from bench.soak.fleet import Life
 from bench.soak.verdict import SAMPLES
 
 from flagger_controller.api.canary import Canary
+from flagger_controller.cluster.events import EventRecorder
 from flagger_controller.operator.wiring import Engine
 
 LIFE = Life(push=3_600, member=3_000, namespace=12_000)
@@ -43,6 +44,13 @@ def test_leaks_are_found_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     names = {text.split()[0] for text in found.troubles}
     assert {"Engine._ticks", "Recorder._status", "Progress._phases"} <= names
     assert len(kept) == 20_000 * (SAMPLES + 1)
+
+
+def test_errors_that_nobody_expected_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EventRecorder, "_remember", lambda self, key, written: 1 / 0)
+    found = play.run(5, 400, LIFE, lambda text: None)
+    (trouble,) = found.troubles
+    assert "unexpected errors, the first: event about Canary app-0.before is lost" in trouble
 
 
 def test_a_soak_that_is_over_before_the_fleet_is_at_rest_says_so() -> None:
