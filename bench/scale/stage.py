@@ -22,9 +22,10 @@ CONTROLLERS: Final = (
     *("deployment", "replicaset", "namespace"),
     *("garbage-collector", "node-lifecycle"),
 )
-USERS: Final = (observer.USER, *(subject.user for subject in SUBJECTS.values()))
+MEASURED: Final = tuple(subject.user for subject in SUBJECTS.values())
 OPTIONS: Final = Options(
-    users=dict.fromkeys(USERS, MASTERS),
+    users=dict.fromkeys((observer.USER, *MEASURED), MASTERS),
+    audited=MEASURED,
     fake_nodes=2,
     controller_arguments=(f"--controllers={','.join(f'{c}-controller' for c in CONTROLLERS)}",),
     environment={"GOGC": "400"},

@@ -5,17 +5,11 @@ import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import yaml
 
-POLICY: Final[dict[str, Any]] = {
-    "apiVersion": "audit.k8s.io/v1",
-    "kind": "Policy",
-    "omitStages": ["RequestReceived"],
-    "rules": [{"level": "Metadata"}],
-}
 CHUNK: Final = 4096
 """Bytes read at once when looking for the end of a line."""
 
@@ -45,9 +39,18 @@ class Request:
         return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
 
 
-def write_policy(path: pathlib.Path) -> None:
-    """Write the policy: metadata of every request, once a request."""
-    path.write_text(yaml.safe_dump(POLICY))
+def write_policy(path: pathlib.Path, users: Sequence[str] = ()) -> None:
+    """Write the policy: metadata of every request of these users (none: of all), once a request."""
+    rules: list[dict[str, Any]] = [{"level": "Metadata"}]
+    if users:
+        rules = [{"level": "Metadata", "users": [*users]}, {"level": "None"}]
+    policy = {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": rules,
+    }
+    path.write_text(yaml.safe_dump(policy))
 
 
 class AuditLog:

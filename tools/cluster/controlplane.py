@@ -56,6 +56,8 @@ class Options:
     """Nodes `fake-0`, `fake-1`... with kwok as their kubelet; see kwok/stages.yaml."""
     audit: bool = True
     """Log every request."""
+    audited: tuple[str, ...] = ()
+    """Users whose requests are logged, where logging those of all costs too much; none: all."""
     folder: pathlib.Path | None = None
     """Where everything lives; None: a temporary folder that `stop` removes."""
     address: str = "127.0.0.1"
@@ -171,7 +173,7 @@ class ControlPlane:
         front_proxy = certificates.Authority(layout.front_proxy).issue(components.FRONT_PROXY)
         arguments = [*components.aggregating(layout, front_proxy), *options.api_arguments]
         if options.audit:
-            audit.write_policy(layout.audit_policy)
+            audit.write_policy(layout.audit_policy, options.audited)
             arguments += components.audited(layout)
         self._start(components.etcd(layout, gobuild.binary("etcd")))
         self._start(components.apiserver(layout, serving, arguments))

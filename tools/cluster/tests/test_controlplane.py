@@ -103,6 +103,15 @@ def test_the_audit_log_counts_requests_by_user(plane: ControlPlane) -> None:
     assert not plane.audit.count(since=mark, user="flagger2")
 
 
+def test_only_the_requests_of_some_users_can_be_logged() -> None:
+    options = Options(controllers=False, audited=("flagger",))
+    with ControlPlane.start(options) as plane:
+        for user in ("flagger2", "flagger"):
+            with plane.client(user) as client:
+                client.find(f"{DEPLOYMENTS}/missing")
+        assert {request.user for request in plane.audit.requests()} == {"flagger"}
+
+
 def test_a_deleted_namespace_goes_away(plane: ControlPlane) -> None:
     path = "/api/v1/namespaces"
     with plane.client() as client:
