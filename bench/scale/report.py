@@ -96,9 +96,9 @@ def _days(days: Sequence[datetime.date]) -> str:
 
 
 def by_place(measurements: Iterable[Measurement]) -> Found:
-    """Return what was measured by size, in ascending order, and by controller."""
+    """Return what was measured by size and by controller, in ascending order."""
     found: dict[tuple[int, str], dict[str, Figures]] = {}
-    for each in sorted(measurements, key=lambda each: each.size):
+    for each in sorted(measurements, key=lambda each: (each.size, each.subject)):
         found.setdefault((each.size, each.subject), {})[each.scenario] = each.figures
     return found
 
@@ -136,7 +136,7 @@ def requests(found: Found) -> str:
     largest = max((size for (size, _), parts in split.items() if parts), default=None)
     if largest is None:
         return ""
-    asked = {name: parts for (size, name), parts in split.items() if size == largest}
+    asked = {name: parts for (size, name), parts in split.items() if parts and size == largest}
     most = {
         what: max(parts.get(what, 0.0) for parts in asked.values())
         for what in sorted({what for parts in asked.values() for what in parts})

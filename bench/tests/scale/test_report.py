@@ -37,7 +37,7 @@ def rows(title: str, measurements: list[Measurement]) -> list[dict[str, str]]:
 
 
 def test_two_controllers_stand_one_below_the_other_with_their_ratio() -> None:
-    released = rows(RELEASED, [*OURS, *THEIRS])
+    released = rows(RELEASED, [*THEIRS, *OURS])
     assert [row["controller"] for row in released] == ["ours", "upstream", "ours : upstream"]
     assert [row["requests per advancing tick"] for row in released] == ["3.0", "16.8", "0.18"]
     idle = [row["idle requests per canary-minute"] for row in rows(REST, [*OURS, *THEIRS])]
@@ -84,6 +84,13 @@ def test_where_the_requests_of_the_largest_fleet_went() -> None:
         "| get pods | 0.00 | 4.00 |",
         "| patch canaries/status | 1.00 | 2.00 |",
     ]
+
+
+def test_whose_requests_were_not_counted_has_no_column() -> None:
+    ours = measured("ours", 100, rolling={"requests: get pods": 1.0})
+    theirs = measured("upstream", 100, onboarding={"seconds": 9.0})
+    text = report.requests(report.by_place([*theirs, *ours]))
+    assert "| request | ours |\n" in text
 
 
 def test_all_tables_stand_under_what_they_tell() -> None:
