@@ -55,9 +55,9 @@ class Options:
     fake_nodes: int = 0
     """Nodes `fake-0`, `fake-1`... with kwok as their kubelet; see kwok/stages.yaml."""
     audit: bool = True
-    """Log every request."""
+    """Log requests."""
     audited: tuple[str, ...] = ()
-    """Users whose requests are logged, where logging those of all costs too much; none: all."""
+    """Users whose requests are logged, where those of all would cost too much; none: all."""
     folder: pathlib.Path | None = None
     """Where everything lives; None: a temporary folder that `stop` removes."""
     address: str = "127.0.0.1"

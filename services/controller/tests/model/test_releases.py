@@ -39,6 +39,31 @@ async def test_release_is_promoted() -> None:
     await rig.stop()
 
 
+async def test_a_revision_is_shown_before_its_controller_has_seen_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is scaled up afterwards: by any process, without waiting for the interval."""
+    rig = await Rig().initialized()
+    rig.push("2")
+    with monkeypatch.context() as late:
+        late.setattr(rig, "pods", lambda: None)
+        await rig.step()
+        assert (rig.status.phase, rig.replicas(TARGET)) == (Phase.PROGRESSING, 0)
+        await rig.stop()
+        await rig.pass_interval()
+        assert (rig.status.phase, rig.replicas(TARGET)) == (Phase.PROGRESSING, 0)
+        assert (rig.status.canary_weight, rig.status.failed_checks) == (0, 0)
+        assert rig.log.warnings == [
+            "canary deployment podinfo not ready: waiting for rollout to finish: "
+            "observed deployment generation less than desired generation"
+        ]
+    await rig.step()
+    assert rig.replicas(TARGET) == 1
+    await rig.until(Phase.SUCCEEDED)
+    assert rig.tag(PRIMARY) == "2"
+    await rig.stop()
+
+
 async def test_bad_release_is_rolled_back() -> None:
     metrics = [{"name": "errors", "query": "q", "thresholdRange": {"max": 1}}]
     analysis = {"interval": "10s", "threshold": 2, "stepWeight": 25, "metrics": metrics}

@@ -7,6 +7,7 @@ dropped in a burst.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections import OrderedDict
@@ -222,11 +223,8 @@ class EventRecorder:
         if (known := self._written.get(key)) is not None:
             count = known.count + waiting.count
             change = {"count": count, "lastTimestamp": _stamp(waiting.last)}
-            try:
+            with contextlib.suppress(ApiNotFound):  # Events expire after an hour
                 await self._client.patch(known.ref, change)
-            except ApiNotFound:
-                pass  # Events expire after an hour
-            else:
                 self._remember(key, _Written(known.ref, count))
                 return
         waiting.name = waiting.name or self._name(key.ref.name)
