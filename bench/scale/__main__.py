@@ -41,6 +41,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="canaries")
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=[*SCENARIOS])
     parser.add_argument("--record", metavar="DIR", type=pathlib.Path, help="keeps what was found")
+    parser.add_argument(
+        "--without-pods", action="store_true", help="Deployments are rolled out by name only"
+    )
     options = parser.parse_args()
     if min(options.sizes) < 1:
         parser.error("--sizes: there is no fleet without a canary")
@@ -102,19 +105,21 @@ def run(options: argparse.Namespace) -> list[Measurement]:
         ClusterError: the control plane did not start, or the record is another machine's.
         Unfinished: a fleet could not be deleted.
     """
-    here = machine.this()
-    record = Record(options.record, here)
+    here, pods = machine.this(), not options.without_pods
+    record = Record(options.record, here, pods=pods)
     known = record.read()
     plan = missing(options, known)
     if not plan:
         return known
     programs = {name: SUBJECTS[name].program() for name in {name for _, name in plan}}
-    with Stage.opened() as stage:
+    with Stage.opened(pods=pods) as stage:
         for (size, name), wanted in plan.items():
             playing = measured(stage, SUBJECTS[name], programs[name], size, wanted)
             with contextlib.closing(playing) as found:
                 for scenario, figures in found:
-                    measurement = Measurement(here, size, name, scenario, figures, present())
+                    measurement = Measurement(
+                        here, size, name, scenario, figures, present(), pods=pods
+                    )
                     record.add(measurement)
                     known.append(measurement)
     return known
@@ -130,7 +135,7 @@ def main() -> int:
         return 1
     if known:
         text = report.whole(known)
-        Record(options.record, machine.this()).report(text)
+        Record(options.record, known[0].machine, pods=known[0].pods).report(text)
         progress.result(text)
     return int(bool(missing(options, known)))
 

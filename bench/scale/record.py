@@ -37,6 +37,8 @@ class Measurement:
     figures: Figures
     setting: Setting | None = None
     """None: the record is older than this field."""
+    pods: bool = True
+    """Whether the applications had some (see `rollouts`)."""
 
 
 LINE: Final = pydantic.TypeAdapter(Measurement)
@@ -60,15 +62,17 @@ def parsed(content: bytes) -> list[Measurement]:
 class Record:
     """A folder with a measurement a line and the last report; without a folder nothing is kept."""
 
-    def __init__(self, folder: pathlib.Path | None, machine: Machine) -> None:
+    def __init__(self, folder: pathlib.Path | None, machine: Machine, *, pods: bool = True) -> None:
         self._folder = folder
         self._machine = machine
+        self._pods = pods
 
     def read(self) -> list[Measurement]:
         """Return what earlier runs measured; a line that was cut off is removed.
 
         Raises:
-            ClusterError: some of it was measured on another machine.
+            ClusterError: some of it was measured on another machine, or with pods where there are
+                none now, or the other way round.
         """
         if self._folder is None or not (self._folder / MEASUREMENTS).exists():
             return []
@@ -83,6 +87,11 @@ class Record:
                 raise settings.ClusterError(
                     f"{path} was measured on {measurement.machine}, and this is {self._machine}: "
                     "numbers of two machines do not belong together, choose another folder"
+                )
+            if measurement.pods != self._pods:
+                raise settings.ClusterError(
+                    f"{path} has measurements {'with' if measurement.pods else 'without'} pods, "
+                    "to which others are no neighbours: choose another folder"
                 )
         return found
 

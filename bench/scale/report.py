@@ -80,7 +80,8 @@ def whole(measurements: Sequence[Measurement]) -> str:
 def circumstances(measurements: Sequence[Measurement]) -> str:
     """Return where, when and with what all this was measured; old records do not know all."""
     known = [each.setting for each in measurements if each.setting is not None]
-    parts = [f"Measured on {measurements[0].machine}"]
+    where = "" if measurements[0].pods else ", without pods"
+    parts = [f"Measured on {measurements[0].machine}{where}"]
     if known:
         parts += [
             f"Kubernetes {' and '.join(sorted({setting.kubernetes for setting in known}))}",

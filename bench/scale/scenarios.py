@@ -73,6 +73,7 @@ def rolling(bout: Bout) -> Figures:
     `memory`: MiB at the end. `peak`: MiB, the most since the process was started.
     `requests: WHAT`: for each advance, those of a verb and a kind (`patch canaries/status`).
     """
+    bout.rest(SETTLE)
     meter = bout.begin()
     releases = bout.await_end(bout.fleet.push(bout.fleet.members))
     return figures.rolled(releases, bout.end(meter))

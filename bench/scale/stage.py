@@ -1,15 +1,15 @@
 """Where controllers are measured: one control plane, a metrics endpoint, an observer."""
 
 import contextlib
+import dataclasses
 import pathlib
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import requests
-from bench.scale import observer, prometheus
+from bench.scale import observer, prometheus, rollouts
 from bench.scale.hands import Hands, hands
 from bench.scale.observer import Observer
 from bench.scale.subjects import SUBJECTS, Subject
@@ -18,16 +18,15 @@ from services.controller.tests.api.process import Controller, Program
 from tools.cluster import ports, processes, settings
 from tools.cluster.controlplane import MASTERS, ControlPlane, Options
 
-CONTROLLERS: Final = (
-    *("deployment", "replicaset", "namespace"),
-    *("garbage-collector", "node-lifecycle"),
-)
+HOUSEKEEPERS: Final = ("namespace", "garbage-collector")
+CONTROLLERS: Final = (*HOUSEKEEPERS, "deployment", "replicaset", "node-lifecycle")
 MEASURED: Final = tuple(subject.user for subject in SUBJECTS.values())
+ROLLOUTS: Final = "rollouts"
+"""User of the API server."""
+FAKE_NODES: Final = 2
 OPTIONS: Final = Options(
-    users=dict.fromkeys((observer.USER, *MEASURED), MASTERS),
+    users=dict.fromkeys((observer.USER, ROLLOUTS, *MEASURED), MASTERS),
     audited=MEASURED,
-    fake_nodes=2,
-    controller_arguments=(f"--controllers={','.join(f'{c}-controller' for c in CONTROLLERS)}",),
     environment={"GOGC": "400"},
 )
 """A control plane that does what releases need: it shares the machine with what is measured."""
@@ -35,7 +34,7 @@ START_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 5.0
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Stage:
     """What all measurements of a run share."""
 
@@ -48,14 +47,20 @@ class Stage:
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls) -> Iterator["Stage"]:
-        """Start everything, and end it again."""
+    def opened(cls, *, pods: bool) -> Iterator["Stage"]:
+        """Start everything, and end it again.
+
+        Args:
+            pods: there are some; else Deployments are rolled out by name only (`rollouts`).
+        """
         with contextlib.ExitStack() as stack:
             logs = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
             metrics = stack.enter_context(endpoint(logs))
-            plane = stack.enter_context(ControlPlane.start(OPTIONS))
+            plane = stack.enter_context(ControlPlane.start(options(pods=pods)))
             with plane.client() as admin:
                 kinds.install(admin)
+            if not pods:
+                stack.enter_context(rolled_out(plane, logs))
             team = stack.enter_context(hands(plane))
             token = plane.tokens[observer.USER]
             eye = stack.enter_context(Observer(plane.url, token, str(plane.ca_file)))
@@ -70,6 +75,28 @@ class Stage:
         kubeconfig = self.plane.kubeconfig_of(subject.user)
         flags = (f"-metrics-server={self.metrics}", *program.flags)
         return Controller(kubeconfig, self.log(label), *flags, program=program)
+
+
+def options(*, pods: bool) -> Options:
+    """Return what the control plane consists of."""
+    controllers = CONTROLLERS if pods else HOUSEKEEPERS
+    arguments = f"--controllers={','.join(f'{name}-controller' for name in controllers)}"
+    return dataclasses.replace(
+        OPTIONS, fake_nodes=FAKE_NODES if pods else 0, controller_arguments=(arguments,)
+    )
+
+
+@contextlib.contextmanager
+def rolled_out(plane: ControlPlane, logs: pathlib.Path) -> Iterator[None]:
+    """Roll Deployments out without pods."""
+    kubeconfig = str(plane.kubeconfig_of(ROLLOUTS))
+    argv = (sys.executable, "-m", rollouts.__name__, "--kubeconfig", kubeconfig)
+    command = processes.Command(ROLLOUTS, argv, logs / "rollouts.log", settings.REPOSITORY)
+    running = processes.start(command, die_with_parent=True)
+    try:
+        yield
+    finally:
+        processes.stop([running])
 
 
 @contextlib.contextmanager

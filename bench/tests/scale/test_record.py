@@ -75,3 +75,12 @@ def test_this_machine_has_a_name() -> None:
     assert here.cores > 0
     assert here.memory > 0
     assert str(HERE) == "2 cores of a processor, 16 GiB, Linux 6.1"
+
+
+def test_measurements_with_and_without_pods_are_not_mixed(tmp_path: pathlib.Path) -> None:
+    Record(tmp_path, HERE).add(FOUND[0])
+    with pytest.raises(settings.ClusterError, match=r"has measurements with pods.*another folder"):
+        Record(tmp_path, HERE, pods=False).read()
+    bare = dataclasses.replace(FOUND[0], pods=False)
+    Record(tmp_path / "bare", HERE, pods=False).add(bare)
+    assert Record(tmp_path / "bare", HERE, pods=False).read() == [bare]

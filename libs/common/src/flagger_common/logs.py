@@ -5,6 +5,7 @@ call passed as ``extra`` (say ``canary``), and ``stacktrace`` with an exception 
 """
 
 import datetime
+import functools
 import json
 import logging
 import logging.config
@@ -142,13 +143,19 @@ class Sampler(logging.Filter):
 
 def _fields(record: logging.LogRecord) -> dict[str, str]:
     when = datetime.datetime.fromtimestamp(record.created, tz=datetime.UTC)
-    path = pathlib.PurePath(record.pathname)
     return {
         "level": _NAMES.get(record.levelno, record.levelname.lower()),
-        "ts": when.strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z",
-        "caller": f"{path.parent.name}/{path.name}:{record.lineno}",
+        "ts": when.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "caller": f"{_shown(record.pathname)}:{record.lineno}",
         "msg": record.getMessage(),
     }
+
+
+@functools.cache
+def _shown(pathname: str) -> str:
+    """The last two parts of a path; there are no more of them than source files."""
+    path = pathlib.PurePath(pathname)
+    return f"{path.parent.name}/{path.name}"
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
