@@ -45,8 +45,11 @@ class Rollouts:
             self._tasks.create_task(self._roll_out(ref, new.generation, spec))
 
     async def _roll_out(self, ref: Ref, generation: int, spec: Object) -> None:
-        """Two changes of the status, where the real controller makes four or five."""
-        for ready in (False, True):
+        """Two changes of the status, where the real controller makes four or five.
+
+        Without any pod to start there is one.
+        """
+        for ready in (False, True) if spec["replicas"] else (True,):
             if self._newest.get(ref) != generation:
                 return  # another one has begun, or it was deleted
             body = {"status": status(spec, generation, ready=ready)}

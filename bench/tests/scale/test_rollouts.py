@@ -63,7 +63,7 @@ def test_each_change_is_rolled_out_and_old_pods_serve_until_then() -> None:
             await asyncio.sleep(LATER)
             pushed(api, 2, replicas=0)
             await asyncio.sleep(LATER)
-        assert seen == [[1, 0, 1, 1], [1, 1, 1, 1], [1, 0, 1, 1], [0, 0, 0, 0]]
+        assert seen == [[1, 0, 1, 1], [1, 1, 1, 1], [0, 0, 0, 0]]
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(play())

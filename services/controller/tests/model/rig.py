@@ -125,6 +125,7 @@ class Rig:
             "ticked": self._ago(run.ticked_at),
             "memory": self._ago(memory.ticked.isoformat() if memory.ticked else run.ticked_at),
             "announced": memory.announced == run.ticked_at,
+            "scaled": memory.scaled == run.started_at,
             "doubts": [memory.unsettled, memory.told, memory.in_flight(self.now())],
             "unready": {str(ref): self._ago(since) for ref, since in self.unready_since.items()},
             "alerts": sorted(set(self.log.alerts)),

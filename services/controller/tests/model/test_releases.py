@@ -1,5 +1,7 @@
 """The tick on a fake cluster: whole releases, and what they leave behind."""
 
+import asyncio
+
 import pytest
 
 from flagger_controller.api.status import Phase
@@ -61,6 +63,28 @@ async def test_a_revision_is_shown_before_its_controller_has_seen_it(
     assert rig.replicas(TARGET) == 1
     await rig.until(Phase.SUCCEEDED)
     assert rig.tag(PRIMARY) == "2"
+    await rig.stop()
+
+
+async def test_the_first_interval_begins_when_the_target_is_scaled_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else pods that were asked for late would miss their tick, and wait for another one."""
+    rig = await Rig().initialized()
+    rig.push("2")
+    with monkeypatch.context() as late:
+        late.setattr(rig, "pods", lambda: None)
+        await rig.step()
+        await asyncio.sleep(8)
+    await rig.step()
+    assert (rig.status.phase, rig.replicas(TARGET)) == (Phase.PROGRESSING, 1)
+    await asyncio.sleep(8)
+    await rig.step()
+    assert rig.status.canary_weight == 0
+    await asyncio.sleep(2)
+    await rig.step()
+    assert rig.status.canary_weight == 25
+    assert not rig.log.warnings
     await rig.stop()
 
 

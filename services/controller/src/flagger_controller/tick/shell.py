@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from flagger_controller.api.base import Object
 from flagger_controller.api.canary import Canary
+from flagger_controller.api.status import Run
 from flagger_controller.clock import Clock
 from flagger_controller.rollout.decision import Decision
 from flagger_controller.tick.announce import Announcer
@@ -56,6 +57,8 @@ class Memory:
 
     ticked: datetime | None = None
     """The last tick that used up an interval."""
+    scaled: str = ""
+    """`startedAt` of the run for which the target was scaled up."""
     fresh: bool = True
     """This process has not looked at the canary yet."""
     announced: str = ""
@@ -74,6 +77,14 @@ class Memory:
     """Ticks that the API server failed since the last one that worked."""
     unanswered: datetime | None = None
     """When the API server last left a call without an answer."""
+
+    def scaled_up(self, run: Run, now: datetime) -> None:
+        """Our write of the target: the first one of a run gives it pods.
+
+        They get a whole interval, also when the revision was noticed long before.
+        """
+        if run.started_at == run.ticked_at != self.scaled:
+            self.scaled, self.ticked = run.started_at, now
 
     def in_flight(self, now: datetime) -> bool:
         """May a write that got no answer still take effect?"""

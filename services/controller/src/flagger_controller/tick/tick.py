@@ -155,9 +155,15 @@ class Tick:
             await self.shell.converger.write(canary, world.writes)
             return world, Plan()
         try:
-            return await self.shell.converger.converge(world)
+            return await self._converge(world)
         except ConfigError as error:
             return Problem(str(error)), Plan()
+
+    async def _converge(self, world: World) -> tuple[World, Plan]:
+        after, planned = await self.shell.converger.converge(world)
+        if after.live[world.target_ref] is not world.live[world.target_ref]:
+            self.memory.scaled_up(world.canary.status.run, self.shell.clock())
+        return after, planned
 
     def _belated(self, canary: Canary, world: World | Problem) -> bool:
         """Did the last process die before its route was written?
@@ -235,7 +241,7 @@ class Tick:
     async def _follow(self, world: World) -> None:
         """Converge after a commit. A failure is told, and made good by the next converge."""
         try:
-            await self.shell.converger.converge(world)
+            await self._converge(world)
         except FlaggerError as error:
             self.memory.unsettled = True
             self._unanswered(error)
