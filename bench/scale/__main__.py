@@ -8,6 +8,7 @@ make bench ARGS='--subjects ours --scenarios idle rolling'
 import argparse
 import contextlib
 import pathlib
+import signal
 import sys
 from collections.abc import Collection, Generator
 from typing import Final
@@ -128,6 +129,8 @@ def run(options: argparse.Namespace) -> list[Measurement]:
 def main() -> int:
     """Measure and print tables; 1 if not everything that was wanted could be measured."""
     options = arguments()
+    # The controllers that are measured would outlive a process that is just ended.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         known = run(options)
     except (settings.ClusterError, Unfinished) as error:

@@ -194,6 +194,13 @@ class Machine(RuleBasedStateMachine):
         self.calm, self.faulty = False, True
 
     @rule()
+    def hold_up_or_resume_rollouts(self) -> None:
+        def turn() -> None:
+            self.rig.behind = not self.rig.behind
+
+        self.act(turn)
+
+    @rule()
     def silence_watches(self) -> None:
         self.act(self.rig.api.pause_watches)
 
@@ -262,6 +269,7 @@ class Machine(RuleBasedStateMachine):
     def end(self) -> None:
         """All is well again, and somebody releases a good revision."""
         self.act(self.rig.api.resume_watches)
+        self.rig.behind = False
         self.rig.hooks.answers = {"rollback": CLOSED}
         self.rig.judge.values[0] = Measured(100.0)
         self.suspended = False

@@ -76,6 +76,8 @@ class Rig:
         self.statuses: list[CanaryStatus] = []
         self.deaths = 0
         self.unready_since: dict[Ref, str] = {}
+        self.behind = False
+        """The controllers of workloads do not get done: every status stays as it is."""
         self._process: Process | None = None
         self._memory: Memory | None = None
         self._start = START
@@ -101,6 +103,7 @@ class Rig:
             "statuses",
             "deaths",
             "unready_since",
+            "behind",
         )
         process = self._process
         return Snapshot(
@@ -233,6 +236,8 @@ class Rig:
 
     def pods(self) -> None:
         """The rest of the cluster: what can be ready is."""
+        if self.behind:
+            return
         for ref, body in list(self.api.memory.objects.items()):
             if ref.resource == resources.KNATIVE_SERVICES:
                 knative.reconcile(self.api, ref, self.broken, self.now())

@@ -36,6 +36,7 @@ class ProcessSeries:
         self._depth = series.gauge(
             "queue_depth", "What waits: ticks that are due, and messages to be sent", "queue"
         )
+        self._queues: dict[str, Callable[[], int]] = {}
 
     def lead(self) -> None:
         """This replica holds the Lease, or acts because there is none."""
@@ -60,5 +61,10 @@ class ProcessSeries:
         self._requests.labels(verb, resource, code).inc()
 
     def watch_queue(self, queue: str, depth: Callable[[], int]) -> None:
-        """Show how much waits, whenever somebody asks."""
-        self._depth.labels(queue).set_function(depth)
+        """Show how much waits, whenever `measure` is called."""
+        self._queues[queue] = depth
+
+    def measure(self) -> None:
+        """Look how much waits; in the thread of the event loop, whose queues these are."""
+        for queue, depth in self._queues.items():
+            self._depth.labels(queue).set(depth())

@@ -4,6 +4,7 @@ Upstream keeps the series of deleted canaries until it restarts; `forget` remove
 T4). Ours are in `progress` and `process`.
 """
 
+import asyncio
 import itertools
 from typing import Final
 
@@ -204,3 +205,11 @@ class Recorder:
     def render(self) -> bytes:
         """Everything in the text format, for `/metrics` (content type: `CONTENT_TYPE`)."""
         return self._series.render()
+
+    async def page(self) -> bytes:
+        """The same as of now, beside the event loop.
+
+        With 1,000 canaries it takes a fifth of a second, in which no tick would get on.
+        """
+        self.process.measure()
+        return await asyncio.to_thread(self.render)

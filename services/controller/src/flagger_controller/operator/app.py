@@ -144,7 +144,7 @@ class Process:
         await self._probe_metrics_server()
         server = Server(
             self._settings.port,
-            metrics=self._recorder.render,
+            metrics=self._recorder.page,
             content_type=CONTENT_TYPE,
             ready=self._watching.is_set,
         )

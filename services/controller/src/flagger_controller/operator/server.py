@@ -1,11 +1,15 @@
 """HTTP endpoints of the controller: health and metrics (telemetry.md section 1)."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from aiohttp import web
 
 logger = logging.getLogger(__name__)
+
+LARGE: Final = 32_768
+"""Bytes of a page that is compressed beside the event loop."""
 
 
 class Server:
@@ -15,7 +19,7 @@ class Server:
         self,
         port: int,
         *,
-        metrics: Callable[[], bytes],
+        metrics: Callable[[], Awaitable[bytes]],
         content_type: str,
         ready: Callable[[], bool],
     ) -> None:
@@ -51,6 +55,10 @@ class Server:
         return web.Response(status=503, text="the watch of canaries has not started yet")
 
     async def _show(self, request: web.Request) -> web.Response:
-        page = web.Response(body=self._metrics(), headers={"Content-Type": self._content_type})
+        page = web.Response(
+            body=await self._metrics(),
+            headers={"Content-Type": self._content_type},
+            zlib_executor_size=LARGE,
+        )
         page.enable_compression()  # where the client asks for it
         return page

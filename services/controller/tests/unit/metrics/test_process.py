@@ -69,6 +69,8 @@ def test_requests(bench: Bench) -> None:
 def test_queues_are_looked_at_when_somebody_asks(bench: Bench) -> None:
     waiting = ["a"]
     bench.process.watch_queue("alerts", lambda: len(waiting))
+    bench.process.measure()
     assert bench.values("queue_depth") == {"alerts": 1}
     waiting.clear()
+    bench.process.measure()
     assert bench.values("queue_depth") == {"alerts": 0}

@@ -1,5 +1,6 @@
 """The exported series (telemetry.md sections 2, 3 and 10)."""
 
+import asyncio
 import sys
 from types import FrameType
 
@@ -283,3 +284,17 @@ def calls_to_forget_one(canary: Build, of: int) -> int:
     assert f"app-{of - 1}" not in names
     assert "app-0" in names
     return calls
+
+
+async def test_the_event_loop_goes_on_while_a_page_is_rendered(
+    recorder: Recorder, canary: Build
+) -> None:
+    for number in range(100):
+        recorder.show(named(canary(), f"app-{number}"))
+    page, turns = asyncio.create_task(recorder.page()), 0
+    while not page.done():
+        await asyncio.sleep(0)
+        turns += 1
+        recorder.observe_duration(named(canary(), f"other-{turns}"), 1.0)
+    assert turns > 5
+    assert b'canary="app-99"' in await page

@@ -286,7 +286,7 @@ async def test_what_waits_is_shown(bench: Bench) -> None:
     for outbox, jobs in zip(engine.outboxes, (2, 1), strict=True):
         for _ in range(jobs):
             outbox.put("x", job)
-    shown = bench.recorder.render().decode()
+    shown = (await bench.recorder.page()).decode()
     for queue, depth in (("ticks", 0), ("events", 0), ("webhooks", 2), ("alerts", 1)):
         assert f'flagger_queue_depth{{queue="{queue}"}} {depth}.0' in shown
     await engine.events.close()
