@@ -205,6 +205,7 @@ def exported() -> dict[str, tuple[str, set[str]]]:
     recorder.process.checked("query", 1)
     recorder.process.asked("get", "services", "200")
     recorder.process.watch_queue("alerts", lambda: 0)
+    recorder.process.measure()
     found: dict[str, tuple[str, set[str]]] = {}
     for family in text_string_to_metric_families(recorder.render().decode()):
         if family.name.startswith("flagger_"):
