@@ -61,6 +61,25 @@ class Api:
         url = self.url + path
         return self._answer(self._session.patch(url, json=body, headers=headers, timeout=SECONDS))
 
+    def allows(
+        self, user: str, verb: str, resource: str, *, group: str = "", namespace: str = ""
+    ) -> bool:
+        """Whether a user may do something; rights that were just given take a moment.
+
+        Args:
+            user: by name, without regard to groups.
+            verb: such as `get`.
+            resource: in the plural, with its subresource if there is one (`canaries/status`).
+            group: of the resource; empty: the core.
+            namespace: empty: in all of them.
+        """
+        plural, _, subresource = resource.partition("/")
+        place = {"group": group, "resource": plural, "subresource": subresource}
+        asked = {"verb": verb, "namespace": namespace, **place}
+        body = {"spec": {"user": user, "resourceAttributes": asked}}
+        answer = self.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
+        return bool(answer["status"]["allowed"])
+
     @staticmethod
     def _answer(answer: requests.Response) -> Object:
         if not answer.ok:

@@ -5,6 +5,7 @@ import time
 from typing import Any, Final
 
 from tools.cluster import kubeconfig
+from tools.cluster.api import Api
 
 from .process import Controller
 from .scene import Object, World
@@ -72,19 +73,24 @@ class Account:
         self._world.api.patch(path, {"rules": _rules(missing)})
 
     def _await(self, verb: str, group: str, resource: str, *, allowed: bool) -> None:
-        plural, _, subresource = resource.partition("/")
-        place = {"namespace": self._namespace, "verb": verb, "group": group, "resource": plural}
-        review = {
-            "spec": {
-                "user": f"system:serviceaccount:{self._namespace}:{NAME}",
-                "resourceAttributes": {**place, "subresource": subresource},
-            }
-        }
-        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-        deadline = time.monotonic() + SECONDS
-        while self._world.api.create(path, review)["status"]["allowed"] is not allowed:
-            assert time.monotonic() < deadline, f"{verb} {resource} allowed: {not allowed}"
-            time.sleep(0.05)
+        user = user_of(self._namespace)
+        place = {"group": group, "namespace": self._namespace}
+        await_right(self._world.api, user, verb, resource, allowed=allowed, **place)
+
+
+def user_of(namespace: str) -> str:
+    """As whom the API server knows the account."""
+    return f"system:serviceaccount:{namespace}:{NAME}"
+
+
+def await_right(
+    api: Api, user: str, verb: str, resource: str, *, allowed: bool = True, **place: str
+) -> None:
+    """Wait until the API server knows of a right that was just given, or taken."""
+    deadline = time.monotonic() + SECONDS
+    while api.allows(user, verb, resource, **place) is not allowed:
+        assert time.monotonic() < deadline, f"{verb} {resource} allowed: {not allowed}"
+        time.sleep(0.05)
 
 
 def lines(log: str) -> list[Object]:

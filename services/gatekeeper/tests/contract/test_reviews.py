@@ -13,11 +13,14 @@ from flagger_common import authz
 from flagger_gatekeeper import access, audit, changes, entrance, gates, identity, settings
 from flagger_gatekeeper.store import base, memory
 
+from .. import servers
+
 pytestmark = pytest.mark.api
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 GROUP = "rbac.authorization.k8s.io"
 BODY = {"name": "podinfo"}
+REVIEWS = "subjectaccessreviews"
 NOW = datetime.datetime(2026, 11, 26, 12, 0, tzinfo=datetime.UTC)
 
 
@@ -38,6 +41,7 @@ def reviewing(plane: controlplane.ControlPlane) -> pathlib.Path:
                 "subjects": [{"apiGroup": GROUP, "kind": "User", "name": "gatekeeper"}],
             },
         )
+        servers.await_right(admin, "gatekeeper", "create", REVIEWS, group="authorization.k8s.io")
     return plane.kubeconfig_of("gatekeeper")
 
 
@@ -56,6 +60,9 @@ def allow(plane: controlplane.ControlPlane, namespace: str, verbs: list[str]) ->
                 "subjects": [{"apiGroup": GROUP, "kind": "User", "name": "stranger"}],
             },
         )
+        for verb in verbs:
+            place = {"group": "flagger.app", "namespace": namespace}
+            servers.await_right(admin, "stranger", verb, "canaries/gate", **place)
 
 
 def client_of(store: base.GateStore, kubeconfig: pathlib.Path) -> flask.testing.FlaskClient:
