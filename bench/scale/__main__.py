@@ -138,7 +138,7 @@ def main() -> int:
         return 1
     if known:
         text = report.whole(known)
-        Record(options.record, known[0].machine, pods=known[0].pods).report(text)
+        Record(options.record, machine.this(), pods=not options.without_pods).report(text)
         progress.result(text)
     return int(bool(missing(options, known)))
 

@@ -1,7 +1,7 @@
 """Deployments without pods: a process that writes into them what their controller would.
 
-On a small machine pods leave nothing for what is measured: a release keeps those who make them busy
-for longer than the controller that it is about.
+On a small machine a release keeps those who make pods busy for longer than the controller that is
+measured, and little of the machine is left for it.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from flagger_controller.cluster.slim import Entry
 from flagger_controller.cluster.watch import Reflector
 
 STARTING: Final = 0.3
-"""Seconds that pods take to get ready; those of the fake nodes need about as long."""
+"""Seconds that pods take to get ready; those of the fake nodes need 0.1 at best."""
 NO_LIMIT: Final = 0.0
 
 

@@ -1,11 +1,15 @@
 """The little of the Kubernetes API that the cluster tool itself needs: JSON over HTTPS."""
 
 import pathlib
+import time
 from typing import Any, Self
 
 import requests
+from tools.cluster import settings
 
 Object = dict[str, Any]
+RIGHT_SECONDS = 60.0
+"""Until a right is known that was given; its authorizer follows Roles by a watch."""
 SECONDS = 30.0
 """The server of a sweep gets a hundred namespaces at once, and takes its time."""
 
@@ -64,7 +68,7 @@ class Api:
     def allows(
         self, user: str, verb: str, resource: str, *, group: str = "", namespace: str = ""
     ) -> bool:
-        """Whether a user may do something; rights that were just given take a moment.
+        """Whether a user may do something.
 
         Args:
             user: by name, without regard to groups.
@@ -79,6 +83,30 @@ class Api:
         body = {"spec": {"user": user, "resourceAttributes": asked}}
         answer = self.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
         return bool(answer["status"]["allowed"])
+
+    def await_right(
+        self,
+        user: str,
+        verb: str,
+        resource: str,
+        *,
+        group: str = "",
+        namespace: str = "",
+        allowed: bool = True,
+    ) -> None:
+        """Wait until the server knows of a right that was just given, or taken (see `allows`).
+
+        Raises:
+            ClusterError: it still does not.
+        """
+        deadline = time.monotonic() + RIGHT_SECONDS
+        while self.allows(user, verb, resource, group=group, namespace=namespace) is not allowed:
+            if time.monotonic() > deadline:
+                raise settings.ClusterError(
+                    f"{user} may {'still not' if allowed else 'still'} {verb} {resource} after "
+                    f"{RIGHT_SECONDS:.0f} s; look at its Roles and their bindings"
+                )
+            time.sleep(0.05)
 
     @staticmethod
     def _answer(answer: requests.Response) -> Object:

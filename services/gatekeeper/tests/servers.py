@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import requests
-from tools.cluster import api, controlplane, ports
+from tools.cluster import controlplane, ports
 
 PATIENCE = 90.0
 """Seconds. A server starts in one on a machine that has nothing else to do."""
@@ -101,14 +101,8 @@ def namespace(plane: controlplane.ControlPlane) -> str:
                 "subjects": [{"apiGroup": group, "kind": "User", "name": "gatekeeper"}],
             },
         )
-        await_right(admin, "gatekeeper", "get", "configmaps", namespace=name)
+        admin.await_right("gatekeeper", "get", "configmaps", namespace=name)
     return name
-
-
-def await_right(admin: api.Api, user: str, verb: str, resource: str, **place: str) -> None:
-    """Wait until the API server knows of a right that was just given."""
-    what = f"{user} may {verb} {resource}"
-    wait_until(what, lambda: admin.allows(user, verb, resource, **place))
 
 
 @contextlib.contextmanager

@@ -1,11 +1,9 @@
 """A controller's own account, with a Role that a test narrows and widens."""
 
 import json
-import time
 from typing import Any, Final
 
 from tools.cluster import kubeconfig
-from tools.cluster.api import Api
 
 from .process import Controller
 from .scene import Object, World
@@ -29,7 +27,6 @@ RIGHTS: Final = {
 }
 """What the chart grants for Deployments behind Traefik."""
 RBAC: Final = "rbac.authorization.k8s.io"
-SECONDS: Final = 60.0
 
 
 class Account:
@@ -73,24 +70,15 @@ class Account:
         self._world.api.patch(path, {"rules": _rules(missing)})
 
     def _await(self, verb: str, group: str, resource: str, *, allowed: bool) -> None:
-        user = user_of(self._namespace)
-        place = {"group": group, "namespace": self._namespace}
-        await_right(self._world.api, user, verb, resource, allowed=allowed, **place)
+        place = self._namespace
+        self._world.api.await_right(
+            user_of(place), verb, resource, group=group, namespace=place, allowed=allowed
+        )
 
 
 def user_of(namespace: str) -> str:
     """As whom the API server knows the account."""
     return f"system:serviceaccount:{namespace}:{NAME}"
-
-
-def await_right(
-    api: Api, user: str, verb: str, resource: str, *, allowed: bool = True, **place: str
-) -> None:
-    """Wait until the API server knows of a right that was just given, or taken."""
-    deadline = time.monotonic() + SECONDS
-    while api.allows(user, verb, resource, **place) is not allowed:
-        assert time.monotonic() < deadline, f"{verb} {resource} allowed: {not allowed}"
-        time.sleep(0.05)
 
 
 def lines(log: str) -> list[Object]:

@@ -21,7 +21,7 @@ from flagger_controller.metrics.base import (
 )
 from flagger_controller.metrics.externalmetrics import ExternalMetrics
 
-from .account import RBAC, await_right, user_of
+from .account import RBAC, user_of
 from .adapter import GROUP, ROOT, Adapter, registered
 
 pytestmark = pytest.mark.api
@@ -51,7 +51,7 @@ async def source(
         admin.create(accounts, name)
         admin.create(f"/apis/{RBAC}/v1/{place}/roles", {**name, "rules": [rule]})
         admin.create(f"/apis/{RBAC}/v1/{place}/rolebindings", binding)
-        await_right(admin, user_of(namespace), "get", "any", group=GROUP, namespace=namespace)
+        admin.await_right(user_of(namespace), "get", "any", group=GROUP, namespace=namespace)
         token = admin.create(f"{accounts}/flagger/token", {"spec": {}})["status"]["token"]
     (tmp_path / "token").write_text(token)
     (tmp_path / "ca.crt").write_bytes(control_plane.ca_file.read_bytes())

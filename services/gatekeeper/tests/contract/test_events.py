@@ -67,7 +67,7 @@ def rights(plane: controlplane.ControlPlane) -> Iterator[None]:
         admin.create(f"{RBAC}/clusterroles", {"metadata": {"name": name}, "rules": RULES})
         binding = {"metadata": {"name": name}, "roleRef": reference, "subjects": subjects}
         admin.create(f"{RBAC}/clusterrolebindings", binding)
-        servers.await_right(admin, "gatekeeper", "create", "events")
+        admin.await_right("gatekeeper", "create", "events")
         yield
         admin.delete(f"{RBAC}/clusterrolebindings/{name}")
 

@@ -13,8 +13,6 @@ from flagger_common import authz
 from flagger_gatekeeper import access, audit, changes, entrance, gates, identity, settings
 from flagger_gatekeeper.store import base, memory
 
-from .. import servers
-
 pytestmark = pytest.mark.api
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -41,7 +39,7 @@ def reviewing(plane: controlplane.ControlPlane) -> pathlib.Path:
                 "subjects": [{"apiGroup": GROUP, "kind": "User", "name": "gatekeeper"}],
             },
         )
-        servers.await_right(admin, "gatekeeper", "create", REVIEWS, group="authorization.k8s.io")
+        admin.await_right("gatekeeper", "create", REVIEWS, group="authorization.k8s.io")
     return plane.kubeconfig_of("gatekeeper")
 
 
@@ -61,8 +59,9 @@ def allow(plane: controlplane.ControlPlane, namespace: str, verbs: list[str]) ->
             },
         )
         for verb in verbs:
-            place = {"group": "flagger.app", "namespace": namespace}
-            servers.await_right(admin, "stranger", verb, "canaries/gate", **place)
+            admin.await_right(
+                "stranger", verb, "canaries/gate", group="flagger.app", namespace=namespace
+            )
 
 
 def client_of(store: base.GateStore, kubeconfig: pathlib.Path) -> flask.testing.FlaskClient:
